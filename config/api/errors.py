@@ -1,0 +1,39 @@
+"""Refusals: DRF's shape, and the statuses that DRF has no word for."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import InterfaceError, OperationalError
+from rest_framework import status
+from rest_framework.exceptions import APIException
+from rest_framework.response import Response
+from rest_framework.views import exception_handler as drf_exception_handler
+
+RETRY_AFTER_SECONDS = 5
+
+
+class Conflict(APIException):
+    """409: refused by what is stored; ``conflicts`` says what is stored and what was sent."""
+
+    status_code = status.HTTP_409_CONFLICT
+
+    def __init__(self, detail: str, conflicts: Mapping[str, Mapping[str, Any]]) -> None:
+        self.detail = {"detail": detail, "conflicts": conflicts}
+
+
+class BodyTooLarge(APIException):
+    status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
+
+    def __init__(self, allowed: int) -> None:
+        super().__init__(f"The body is too large; allowed: {allowed} bytes.")
+
+
+def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
+    """DRF's own answers, and 503 while a store is away."""
+    if isinstance(error, OperationalError | InterfaceError):
+        return Response(
+            {"detail": "A store behind this service is away; try again."},
+            status=status.HTTP_503_SERVICE_UNAVAILABLE,
+            headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
+        )
+    return drf_exception_handler(error, context)

@@ -1,0 +1,74 @@
+"""Bodies in, answers out."""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import IO, Any
+
+from django.http import HttpRequest
+from rest_framework import negotiation, parsers, renderers
+from rest_framework.exceptions import ParseError, ValidationError
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def parse_json(body: bytes) -> Any:
+    """Read UTF-8 JSON.
+
+    :raises ParseError: if it is not, is nested too deeply, or holds what no text can (a lone
+        surrogate).
+    """
+    try:
+        content = json.loads(body.decode(), parse_constant=_refuse_constant)
+        if b"\\u" in body:
+            json.dumps(content, ensure_ascii=False).encode()
+    except RecursionError as error:
+        raise ParseError("JSON parse error - nested too deeply") from error
+    except UnicodeEncodeError as error:
+        raise ParseError("JSON parse error - a lone surrogate is no text") from error
+    except ValueError as error:
+        raise ParseError(f"JSON parse error - {error}") from error
+    return content
+
+
+class JSONParser(parsers.JSONParser):
+    def parse(
+        self,
+        stream: IO[Any],
+        media_type: str | None = None,
+        parser_context: Mapping[str, Any] | None = None,
+    ) -> Any:
+        return parse_json(stream.read())
+
+
+class RenderedJSON(str):
+    """JSON text that a store has rendered already."""
+
+
+class JSONRenderer(renderers.JSONRenderer):
+    def render(self, data: Any, *args: Any, **kwargs: Any) -> bytes:
+        if isinstance(data, RenderedJSON):
+            return data.encode()
+        rendered: bytes = super().render(data, *args, **kwargs)
+        return rendered
+
+
+class BrowsableAPIRenderer(renderers.BrowsableAPIRenderer):
+    """DRF's pages, whose forms send only what was filled in (``config/forms.js``)."""
+
+
+class ContentNegotiation(negotiation.DefaultContentNegotiation):
+    def filter_renderers(
+        self, renderers: Iterable[renderers.BaseRenderer], format: str
+    ) -> list[renderers.BaseRenderer]:
+        found = [renderer for renderer in renderers if renderer.format == format]
+        if not found:
+            allowed = " or ".join(str(renderer.format) for renderer in renderers)
+            raise ValidationError({"format": [f"Not allowed; allowed: {allowed}."]})
+        return found
+
+
+def wants_page(request: HttpRequest) -> bool:
+    """Whether a person's browser asks, rather than a program."""
+    return request.get_preferred_type(["application/json", "text/html"]) == "text/html"

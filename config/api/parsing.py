@@ -1,0 +1,76 @@
+"""What query parameters mean, and how to refuse them; needs no view."""
+
+import difflib
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, time
+
+from django.http import QueryDict
+from rest_framework.exceptions import ValidationError
+
+INT64 = (-(2**63), 2**63 - 1)
+DEFAULT_LIMIT, MAX_LIMIT = 1_000, 10_000
+LIMIT_TEXT = f"a whole number from 1 to {MAX_LIMIT} (default {DEFAULT_LIMIT})"
+CURSOR_TEXT = "the value that the Link header of the page before gave"
+
+
+def parse_limit(sent: str | None) -> int:
+    if sent is None:
+        return DEFAULT_LIMIT
+    if sent.isascii() and sent.isdigit() and len(sent) < 9 and 1 <= int(sent) <= MAX_LIMIT:
+        return int(sent)
+    raise ValidationError({"limit": [f"Not allowed; allowed: {LIMIT_TEXT}."]})
+
+
+def check_parameters(sent: QueryDict, known: Mapping[str, str]) -> None:
+    """Refuse what is unknown, empty or given twice. ``known`` maps names to what is allowed.
+
+    :raises ValidationError: naming each parameter, and the known one that is nearest to it.
+    """
+    known = {**known, "cursor": CURSOR_TEXT, "format": "json or api", "limit": LIMIT_TEXT}
+    errors = {}
+    for name, values in sent.lists():
+        if name not in known:
+            nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0]
+            errors[name] = [
+                f"Unknown parameter; did you mean {nearest}? Known: {', '.join(sorted(known))}."
+            ]
+        elif len(values) > 1:
+            errors[name] = [f"Given {len(values)} times; allowed: once, {known[name]}."]
+        elif not values[0].strip():
+            errors[name] = [f"Empty; leave it out, or give {known[name]}."]
+    if errors:
+        raise ValidationError(errors)
+    parse_limit(sent.get("limit"))
+
+
+def to_whole_number(text: str) -> int | None:
+    """The number that this text plainly spells, within signed 64 bits; else None."""
+    digits = text.removeprefix("-")
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= 19):
+        return None
+    number = int(text)
+    return number if INT64[0] <= number <= INT64[1] else None
+
+
+def to_instant(text: str, *, is_upper_bound: bool = False) -> datetime:
+    """Read an ISO 8601 date or datetime as a UTC instant.
+
+    Without an offset it is UTC. A date stands for its first instant, or as an upper bound for
+    its last one, so that the whole day belongs to the interval.
+
+    :raises ValueError: if it is neither, or lies outside the years 1 to 9999 in UTC.
+    """
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        # An unescaped "+" arrives as a blank.
+        head, blank, offset = text.rpartition(" ")
+        instant = datetime.fromisoformat(f"{head}+{offset}" if "T" in head and blank else text)
+    else:
+        instant = datetime.combine(day, time.max if is_upper_bound else time.min)
+    if instant.tzinfo is None:
+        return instant.replace(tzinfo=UTC)
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("outside the years 1 to 9999") from error

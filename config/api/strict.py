@@ -1,0 +1,113 @@
+"""Strict views, and filters that tell their users what they take."""
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Any
+
+import django_filters
+from django import forms
+from django.conf import settings
+from django.core.exceptions import ValidationError as InvalidValue
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import views
+from rest_framework.request import Request
+
+from config.api.errors import BodyTooLarge
+from config.api.parsing import check_parameters, to_instant, to_whole_number
+
+
+class StrictView(views.APIView):
+    """A view that refuses unknown query parameters and bodies over ``max_body_bytes``."""
+
+    max_body_bytes: int = settings.MAX_BODY_BYTES
+
+    def known_parameters(self) -> Mapping[str, str]:
+        """Each query parameter that this action takes, with what is allowed for it."""
+        filterset = getattr(self, "filterset_class", None)
+        if filterset is None or getattr(self, "action", None) != "list":
+            return {}
+        return {name: item.extra["help_text"] for name, item in filterset.base_filters.items()}
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        if int(request.META.get("CONTENT_LENGTH") or 0) > self.max_body_bytes:
+            raise BodyTooLarge(self.max_body_bytes)
+        check_parameters(request.query_params, self.known_parameters())
+
+
+class StrictField(forms.CharField):
+    """A form field of one query parameter: ``parse`` it, or say what is allowed."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        self.allowed = kwargs["help_text"]
+        super().__init__(**kwargs)
+
+    def parse(self, text: str) -> Any:
+        raise NotImplementedError
+
+    def clean(self, value: Any) -> Any:
+        if value in self.empty_values:
+            return None
+        try:
+            return self.parse(str(value))
+        except ValueError as error:
+            raise InvalidValue(f"Not allowed; allowed: {self.allowed}.") from error
+
+
+class WholeNumberField(StrictField):
+    def parse(self, text: str) -> int:
+        number = to_whole_number(text)
+        if number is None:
+            raise ValueError(text)
+        return number
+
+
+class InstantField(StrictField):
+    is_upper_bound = False
+
+    def parse(self, text: str) -> datetime:
+        return to_instant(text, is_upper_bound=self.is_upper_bound)
+
+
+class LastInstantField(InstantField):
+    is_upper_bound = True
+
+
+class DayField(StrictField):
+    def parse(self, text: str) -> date:
+        return date.fromisoformat(text)
+
+
+class StrictFilter(django_filters.Filter):
+    """A filter that tells its users what it takes (``help_text``)."""
+
+    allowed = ""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("help_text", self.allowed)
+        super().__init__(*args, **kwargs)
+
+
+@extend_schema_field(OpenApiTypes.INT64)
+class WholeNumberFilter(StrictFilter):
+    field_class = WholeNumberField
+    allowed = "a whole number of at most 64 bits"
+
+
+@extend_schema_field(OpenApiTypes.STR)
+class SinceFilter(StrictFilter):
+    field_class = InstantField
+    allowed = "an ISO 8601 date or datetime (2020-01-31, 2020-01-31T12:00:00Z)"
+
+
+@extend_schema_field(OpenApiTypes.STR)
+class UntilFilter(StrictFilter):
+    field_class = LastInstantField
+    allowed = f"{SinceFilter.allowed}; the whole of a date belongs to it"
+
+
+@extend_schema_field(OpenApiTypes.DATE)
+class DayFilter(StrictFilter):
+    field_class = DayField
+    allowed = "an ISO 8601 date (2020-01-31)"

@@ -1,0 +1,31 @@
+from collections.abc import Iterator, Mapping
+from typing import ClassVar
+
+from django.apps import AppConfig
+from django.apps.registry import Apps
+
+
+class ShellConfig(AppConfig):
+    name = "config"
+
+
+class ServiceConfig(AppConfig):
+    """What a service tells the shell about itself, for ``/``, ``/docs`` and ``/metrics``."""
+
+    default = False
+    summary: ClassVar[str]
+    # What a person may try: (what it is, path).
+    links: ClassVar[list[tuple[str, str]]]
+
+    def freshness(self) -> Mapping[str, str]:
+        """How fresh the service's content is, in words."""
+        raise NotImplementedError
+
+    def gauges(self) -> Mapping[str, tuple[str, float]]:
+        """Numbers to watch: Prometheus name to (what it is, value)."""
+        return {}
+
+
+def carried_services(apps: Apps) -> Iterator[ServiceConfig]:
+    """The services of this process."""
+    return (each for each in apps.get_app_configs() if isinstance(each, ServiceConfig))

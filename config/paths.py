@@ -1,0 +1,9 @@
+from collections.abc import Callable
+from typing import Any
+
+from django.urls import URLPattern, path
+
+
+def both_slashes(route: str, view: Callable[..., Any], name: str) -> list[URLPattern]:
+    """The route with and without a trailing slash, answered alike and without a redirect."""
+    return [path(route, view, name=name), path(f"{route}/", view, name=f"{name}-slash")]

@@ -1,0 +1,230 @@
+"""Settings of Django, DRF, ours and Celery. What differs between machines is environment."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+from config.embedded import broker_options, kept_secret, sqlite_options
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+env = environ.Env()
+if env.str("ENV_FILE", default=".env"):
+    env.read_env(BASE_DIR / env.str("ENV_FILE", default=".env"))
+
+DATA_DIR = Path(env.str("DATA_DIR", default="") or BASE_DIR / "var").absolute()
+DATA_DIR.mkdir(parents=True, exist_ok=True)
+PORT = env.int("PORT", default=8000)
+
+# --- Which services this process carries -----------------------------------------------------
+
+KNOWN_SERVICES = ["dataprovider", "dashboard"]
+_asked = [name.strip() for name in env.str("SERVICES", default="all").split(",")]
+if unknown := set(_asked) - {"all", *KNOWN_SERVICES}:
+    raise ImproperlyConfigured(
+        f"SERVICES names {', '.join(sorted(unknown)) or 'nothing'}; "
+        f"allowed: all, or some of {', '.join(KNOWN_SERVICES)} with commas between"
+    )
+CARRIES_ALL = "all" in _asked
+SERVICES = [name for name in KNOWN_SERVICES if CARRIES_ALL or name in _asked]
+
+# --- Stores ------------------------------------------------------------------------------------
+
+STORE_URLS = {
+    "default": "DATABASE_URL",
+    **{name: f"{name.upper()}_DATABASE_URL" for name in KNOWN_SERVICES},
+}
+
+
+def _database(alias: str) -> dict[str, Any]:
+    embedded_url = f"sqlite:///{DATA_DIR / alias}.sqlite3"
+    database: dict[str, Any] = env.db_url_config(env.str(STORE_URLS[alias], "") or embedded_url)
+    if database["ENGINE"].endswith("sqlite3"):
+        return database | {"OPTIONS": sqlite_options()}
+    return database | {"CONN_MAX_AGE": None, "CONN_HEALTH_CHECKS": True}
+
+
+DATABASES = {alias: _database(alias) for alias in ["default", *SERVICES]}
+DATABASE_ROUTERS = ["config.routers.ServiceRouter"]
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+BROKER_URL = env.str("BROKER_URL", "") or "filesystem://localhost"
+EMBEDDED_STORES = BROKER_URL.startswith("filesystem:") and all(
+    database["ENGINE"].endswith("sqlite3") for database in DATABASES.values()
+)
+
+# --- Django ------------------------------------------------------------------------------------
+
+DEBUG = env.bool("DEBUG", default=False)
+SECRET_KEY = env.str("SECRET_KEY", "")
+if not SECRET_KEY:
+    if not EMBEDDED_STORES:
+        raise ImproperlyConfigured(
+            "SECRET_KEY is not set. It is made up only while every store is an embedded one; "
+            "set it to a long random string of your own."
+        )
+    SECRET_KEY = kept_secret(DATA_DIR / "secret_key")
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+
+# People (admin, log-in) come with the process that carries everything; one API alone needs none.
+_FOR_PEOPLE = [
+    "unfold",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+]
+INSTALLED_APPS = [
+    *(_FOR_PEOPLE if CARRIES_ALL else []),
+    "django.contrib.staticfiles",
+    "config",
+    "rest_framework",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    *SERVICES,
+]
+MIDDLEWARE = [
+    "config.middleware.measure_requests",
+    "config.middleware.finish_reading",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+if CARRIES_ALL:
+    MIDDLEWARE += [
+        "django.contrib.sessions.middleware.SessionMiddleware",
+        "django.middleware.csrf.CsrfViewMiddleware",
+        "django.contrib.auth.middleware.AuthenticationMiddleware",
+        "django.contrib.messages.middleware.MessageMiddleware",
+    ]
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+APPEND_SLASH = False
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                *(
+                    [
+                        "django.contrib.auth.context_processors.auth",
+                        "django.contrib.messages.context_processors.messages",
+                    ]
+                    if CARRIES_ALL
+                    else []
+                ),
+            ],
+        },
+    },
+]
+STATIC_URL = "/static/"
+WHITENOISE_USE_FINDERS = True
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LANGUAGE_CODE = "en-gb"
+USE_I18N = False
+TIME_ZONE = "UTC"
+USE_TZ = True
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": "INFO"},
+    "loggers": {
+        # A bad request is the client's business, and answered; it is no line in our log.
+        "django.request": {"level": "ERROR"},
+        "django.security.DisallowedHost": {"level": "CRITICAL"},
+        # One line a run comes from the run itself.
+        "celery.app.trace": {"level": "CRITICAL"},
+        "celery.worker.strategy": {"level": "WARNING"},
+        "celery.beat": {"level": "WARNING"},
+    },
+}
+
+# --- Django REST framework -----------------------------------------------------------------------
+
+# The longest message or event that a request may carry.
+MAX_BODY_BYTES = 64 * 1024
+
+REST_FRAMEWORK = {
+    "DEFAULT_RENDERER_CLASSES": [
+        "config.api.formats.JSONRenderer",
+        "config.api.formats.BrowsableAPIRenderer",
+    ],
+    # Multipart is what the browsable API's forms send.
+    "DEFAULT_PARSER_CLASSES": [
+        "config.api.formats.JSONParser",
+        "rest_framework.parsers.MultiPartParser",
+    ],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "config.api.formats.ContentNegotiation",
+    "DEFAULT_AUTHENTICATION_CLASSES": [],
+    "DEFAULT_PERMISSION_CLASSES": [],
+    "UNAUTHENTICATED_USER": None,
+    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_PAGINATION_CLASS": "config.api.pagination.KeysetPagination",
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "config.api.errors.exception_handler",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "All services",
+    "DESCRIPTION": 'Lists are JSON arrays; `Link: <…>; rel="next"` leads to the next page.',
+    "VERSION": "1.0.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "PREPROCESSING_HOOKS": ["config.schema.without_trailing_slashes"],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SWAGGER_UI_SETTINGS": {"deepLinking": True, "tryItOutEnabled": True},
+    "ENABLE_DJANGO_DEPLOY_CHECK": False,
+}
+
+# --- Ours ----------------------------------------------------------------------------------------
+
+DEMO = env.bool("DEMO", default=False) and EMBEDDED_STORES
+DATA_PROVIDER_URL = env.str("DATA_PROVIDER_URL", "") or f"http://127.0.0.1:{PORT}"
+DATA_PROVIDER_KEY = env.str("DATA_PROVIDER_KEY", "")
+# Seconds: to connect, between two pieces of an answer, and for one whole answer.
+DATA_PROVIDER_TIMEOUTS = (3.05, 10.0, 60.0)
+INGEST_OVERLAP = timedelta(seconds=env.int("INGEST_OVERLAP_SECONDS", default=60))
+INGEST_SECONDS = env.int("INGEST_SECONDS", default=5)
+SIMULATE_SECONDS = env.int("SIMULATE_SECONDS", default=5)
+
+# --- Celery --------------------------------------------------------------------------------------
+
+CELERY_BROKER_URL = BROKER_URL
+CELERY_BROKER_TRANSPORT_OPTIONS = (
+    broker_options(DATA_DIR / "broker") if BROKER_URL.startswith("filesystem:") else {}
+)
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_DEFAULT_QUEUE = "celery"
+CELERY_TASK_ROUTES = {f"{name}.*": {"queue": name} for name in KNOWN_SERVICES}
+CELERY_TASK_TIME_LIMIT = 15 * 60
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_TIMEZONE = "UTC"
+
+
+def _every(seconds: int, task: str) -> dict[str, Any]:
+    """Wake a task now and then; a wake-up that nobody took before the next one is void."""
+    return {"task": task, "schedule": timedelta(seconds=seconds), "options": {"expires": seconds}}
+
+
+CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {}
+if "dashboard" in SERVICES:
+    CELERY_BEAT_SCHEDULE["dashboard: ingest events"] = _every(
+        INGEST_SECONDS, "dashboard.tasks.ingest_events"
+    )
+if "dataprovider" in SERVICES and DEMO:
+    CELERY_BEAT_SCHEDULE["dataprovider: simulate events"] = _every(
+        SIMULATE_SECONDS, "dataprovider.tasks.simulate_events"
+    )

@@ -1,0 +1,28 @@
+from django.conf import settings
+from django.urls import URLPattern, URLResolver, include, path
+
+from config import views
+from config.paths import both_slashes
+
+handler400 = "config.views.bad_request"
+handler404 = "config.views.not_found"
+handler500 = "config.views.server_error"
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", views.index, name="index"),
+    *both_slashes("healthz", views.healthz, "healthz"),
+    *both_slashes("readyz", views.readyz, "readyz"),
+    *both_slashes("metrics", views.metrics, "metrics"),
+    *both_slashes("schema", views.schema(), "schema"),
+    *both_slashes("docs", views.docs("schema"), "docs"),
+]
+for service in settings.SERVICES:
+    urlpatterns += [
+        path("", include(f"{service}.api.urls")),
+        *both_slashes(f"schema/{service}", views.schema(service), f"schema-{service}"),
+        *both_slashes(f"docs/{service}", views.docs(f"schema-{service}"), f"docs-{service}"),
+    ]
+if settings.CARRIES_ALL:
+    from django.contrib import admin
+
+    urlpatterns.append(path("admin/", admin.site.urls))

@@ -1,0 +1,116 @@
+"""The shell's own pages: what runs here, whether it is well, and how to use it."""
+
+from collections.abc import Callable
+
+from django.apps import apps
+from django.conf import settings
+from django.db import DatabaseError, connections
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.urls import include, path
+from django.views.decorators.http import require_safe
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from config.api.errors import RETRY_AFTER_SECONDS
+from config.api.formats import wants_page
+from config.apps import ServiceConfig, carried_services
+from config.celery import app as celery_app
+
+View = Callable[..., HttpResponse]
+
+
+@require_safe
+def index(request: HttpRequest) -> HttpResponse:
+    """What runs here, how fresh it is, and where to go on."""
+    services = [
+        {
+            "name": service.name,
+            "summary": service.summary,
+            "links": [{"title": title, "path": link} for title, link in service.links],
+            "freshness": _freshness(service),
+        }
+        for service in carried_services(apps)
+    ]
+    context = {"services": services, "has_admin": settings.CARRIES_ALL, "demo": settings.DEMO}
+    if wants_page(request):
+        return render(request, "config/index.html", context)
+    return JsonResponse({"services": services, "docs": "/docs", "health": "/readyz"})
+
+
+def _freshness(service: ServiceConfig) -> dict[str, str]:
+    try:
+        return dict(service.freshness())
+    except DatabaseError:
+        return {"Store": "away"}
+
+
+@require_safe
+def healthz(request: HttpRequest) -> HttpResponse:
+    """This process answers."""
+    return JsonResponse({"status": "ok"})
+
+
+@require_safe
+def readyz(request: HttpRequest) -> HttpResponse:
+    """Whether each store and the broker can be reached, by name; 503 if one is away."""
+    checks = {alias: _is_there(lambda alias=alias: _ask(alias)) for alias in settings.DATABASES}
+    checks["broker"] = _is_there(_greet_broker)
+    if all(checks.values()):
+        return JsonResponse({"status": "ok", "checks": dict.fromkeys(checks, "ok")})
+    words = {name: "ok" if is_there else "away" for name, is_there in checks.items()}
+    return JsonResponse(
+        {"status": "away", "checks": words},
+        status=503,
+        headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
+    )
+
+
+def _is_there(check: Callable[[], None]) -> bool:
+    try:
+        check()
+    except (DatabaseError, OSError, celery_app.connection().connection_errors):
+        return False
+    return True
+
+
+def _ask(alias: str) -> None:
+    with connections[alias].cursor() as cursor:
+        cursor.execute("SELECT 1")
+
+
+def _greet_broker() -> None:
+    with celery_app.connection_for_write(connect_timeout=2) as connection:
+        connection.ensure_connection(max_retries=1, interval_start=0, timeout=2)
+
+
+@require_safe
+def metrics(request: HttpRequest) -> HttpResponse:
+    """Prometheus' text format: requests of this process, and what the services watch."""
+    return HttpResponse(generate_latest(), content_type=CONTENT_TYPE_LATEST)
+
+
+def schema(service: str | None = None) -> View:
+    """The OpenAPI document of one service, or of all that run here."""
+    names = [service] if service else settings.SERVICES
+    patterns = [path("", include(f"{name}.api.urls")) for name in names]
+    titles = {"TITLE": apps.get_app_config(service).verbose_name} if service else {}
+    view: View = SpectacularAPIView.as_view(patterns=patterns, custom_settings=titles)
+    return view
+
+
+def docs(schema_name: str) -> View:
+    view: View = SpectacularSwaggerView.as_view(url_name=schema_name)
+    return view
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return JsonResponse({"detail": "The request is malformed."}, status=400)
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return JsonResponse({"detail": "There is nothing at this path; see /docs."}, status=404)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    return JsonResponse({"detail": "Something went wrong on our side."}, status=500)

@@ -1,0 +1,4 @@
+from config.paths import both_slashes
+from dashboard.api.lean import report_view
+
+urlpatterns = both_slashes("dashboard", report_view, "dashboard")

@@ -1,0 +1,42 @@
+from collections.abc import Mapping
+
+from config.apps import ServiceConfig
+
+
+class DashboardConfig(ServiceConfig):
+    default = True
+    name = "dashboard"
+    verbose_name = "Dashboard"
+    summary = "Bookings per month and day, for revenue managers."
+    links = [
+        ("This year of hotel 1, by month", "/dashboard?hotel_id=1"),
+        ("By day", "/dashboard?hotel_id=1&period=day"),
+        ("API", "/docs/dashboard"),
+    ]
+
+    def freshness(self) -> Mapping[str, str]:
+        from dashboard.models import Ingestion
+
+        state = Ingestion.objects.current()
+        return {
+            "Last complete ingestion": spoken(state.completed_at),
+            "Ingested through": spoken(state.watermark),
+        }
+
+    def gauges(self) -> Mapping[str, tuple[str, float]]:
+        from dashboard.models import Ingestion, RejectedEvent
+
+        state = Ingestion.objects.current()
+        gauges = {
+            "dashboard_rejected_events": ("Events put aside.", float(RejectedEvent.objects.count()))
+        }
+        if state.completed_at:
+            gauges["dashboard_ingestion_completed_seconds"] = (
+                "When ingestion last ran to its end, in seconds since 1970.",
+                state.completed_at.timestamp(),
+            )
+        return gauges
+
+
+def spoken(instant: object) -> str:
+    return f"{instant:%Y-%m-%d %H:%M:%S} UTC" if instant else "–"

@@ -1,0 +1,132 @@
+from datetime import date, datetime, timedelta
+from typing import Any, Self
+from uuid import uuid4
+
+from django.db import models
+from django.db.models.functions import Now
+
+
+class Status(models.IntegerChoices):
+    BOOKING = 1
+    CANCELLATION = 2
+
+
+class Reading(models.TextChoices):
+    """Which of an event's two days a report is about."""
+
+    NIGHT_OF_STAY = "night_of_stay", "night of stay"
+    TIMESTAMP = "timestamp", "day of booking"
+
+
+class Event(models.Model):
+    """Our copy of one of the provider's events: one room-night booked or cancelled."""
+
+    id = models.BigIntegerField(primary_key=True)  # the provider's
+    hotel_id = models.BigIntegerField()
+    timestamp = models.DateTimeField()
+    rpg_status = models.PositiveSmallIntegerField("RPG status", choices=Status)
+    night_of_stay = models.DateField()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(rpg_status__in=Status.values),
+                name="copy_booking_or_cancellation",
+            )
+        ]
+
+    def __str__(self) -> str:
+        what = Status(self.rpg_status).label.lower()
+        return f"{what} {self.id} of hotel {self.hotel_id} for {self.night_of_stay}"
+
+
+class RejectedEvent(models.Model):
+    """Something among the provider's events that cannot be used, once however often it came."""
+
+    digest = models.CharField(max_length=64, unique=True)  # SHA-256 of the content
+    content = models.TextField()  # JSON
+    reason = models.CharField(max_length=255)
+    rejected_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.reason}: {self.content[:80]}"
+
+
+class DailyTotalQuerySet(models.QuerySet["DailyTotal"]):
+    def of(self, hotel_id: int, reading: str, first: date, last: date) -> Self:
+        return self.filter(hotel_id=hotel_id, reading=reading, day__range=(first, last))
+
+
+class DailyTotal(models.Model):
+    """What a hotel's events of one day came to, in one of the two readings (UTC days)."""
+
+    hotel_id = models.BigIntegerField()
+    reading = models.CharField(max_length=13, choices=Reading)
+    day = models.DateField()
+    bookings = models.PositiveBigIntegerField(default=0)
+    cancellations = models.PositiveBigIntegerField(default=0)
+
+    objects = DailyTotalQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["hotel_id", "reading", "day"], name="one_total_a_hotel_and_day"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(reading__in=Reading.values), name="known_reading"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"hotel {self.hotel_id}, {self.day} ({self.reading})"
+
+
+class IngestionQuerySet(models.QuerySet["Ingestion"]):
+    def current(self) -> "Ingestion":
+        return self.get_or_create(pk=1)[0]
+
+    def locked(self) -> "Ingestion":
+        """The state, held until the transaction ends: whoever stores events waits here."""
+        return self.select_for_update().get(pk=1)
+
+    def lease(self, length: timedelta) -> bool:
+        """Let this run be the only one for a while; False if another one is."""
+        self.current()
+        free = models.Q(leased_until=None) | models.Q(leased_until__lt=Now())
+        return bool(self.filter(free, pk=1).update(leased_until=until_after(length)))
+
+    def release(self) -> None:
+        self.filter(pk=1).update(leased_until=None)
+
+
+class Ingestion(models.Model):
+    """How far ingestion got: one row, changed in the same transactions as what it speaks of."""
+
+    watermark = models.DateTimeField(null=True)  # by the events' timestamps
+    recorded_through = models.DateTimeField(null=True)  # by when they reached the provider
+    reread_through = models.DateTimeField(null=True)  # where the rotation through the past is
+    completed_at = models.DateTimeField(null=True)  # the start of the last run without failure
+    leased_until = models.DateTimeField(null=True)  # in the database's time
+    version = models.UUIDField(default=uuid4)  # another one after each change of a report
+
+    objects = IngestionQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=models.Q(pk=1), name="one_state_of_ingestion")
+        ]
+
+    def __str__(self) -> str:
+        return f"ingested through {self.watermark}"
+
+    def advance(self, watermark: datetime) -> None:
+        """Move the watermark on; it never goes back."""
+        if self.watermark is None or watermark > self.watermark:
+            self.watermark = watermark
+            self.version = uuid4()
+
+
+def until_after(length: timedelta) -> Any:
+    """An instant so much ahead, in the database's own time."""
+    return models.ExpressionWrapper(Now() + length, output_field=models.DateTimeField())

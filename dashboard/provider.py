@@ -1,0 +1,235 @@
+"""The data provider, as its ``GET /events`` is met over HTTP: address, wire format, failures."""
+
+import json
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, NamedTuple
+from urllib.parse import parse_qsl, urlsplit
+
+import requests
+from django.conf import settings
+
+PAGE_LIMIT = 10_000
+MOST_BYTES = 64 * 1024 * 1024
+MOST_EMPTY_PAGES = 100
+PIECE = 256 * 1024
+INT64 = range(-(2**63), 2**63)
+# Nothing was recorded from here on: what a provider answers tells whether it knows the filter.
+NEVER = "9999-12-31T23:59:59Z"
+
+
+class ProviderUnavailable(Exception):
+    """The provider is away, failed, or answered what cannot be trusted."""
+
+
+class Event(NamedTuple):
+    id: int
+    hotel_id: int
+    timestamp: datetime  # UTC
+    rpg_status: int
+    night_of_stay: date
+
+
+class Unusable(NamedTuple):
+    """Something in a page that is no event we can count."""
+
+    content: str  # JSON
+    reason: str
+
+
+@dataclass(frozen=True)
+class Page:
+    events: list[Event] = field(default_factory=list)
+    unusable: list[Unusable] = field(default_factory=list)
+    next: dict[str, str] | None = None
+
+
+def pages(
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    recorded_since: datetime | None = None,
+    hotel_id: int | None = None,
+) -> Iterator[Page]:
+    """Every page of events between these instants, both included, by timestamp and id.
+
+    The next page is fetched while the caller works on this one.
+
+    :raises ProviderUnavailable: also for pages that repeat, are out of order or never end.
+    """
+    parameters = {"limit": str(PAGE_LIMIT)}
+    for name, value in {
+        "updated__gte": since,
+        "updated__lte": until,
+        "recorded__gte": recorded_since,
+    }.items():
+        if value is not None:
+            parameters[name] = _spell(value)
+    if hotel_id is not None:
+        parameters["hotel_id"] = str(hotel_id)
+    with ThreadPoolExecutor(1) as ahead, requests.Session() as session:
+        upcoming = ahead.submit(_fetch, session, parameters)
+        watch = _OrderWatch()
+        while True:
+            page = upcoming.result()
+            watch.admit(page)
+            if page.next is None:
+                yield page
+                return
+            upcoming = ahead.submit(_fetch, session, page.next)
+            yield page
+
+
+class Probe(NamedTuple):
+    """What the provider says of itself."""
+
+    knows_recorded: bool  # it can filter by when events reached it
+    answered_at: datetime | None  # by its own clock
+
+
+def probe() -> Probe:
+    """Ask the provider for what cannot be: who ignores the question does not know the filter.
+
+    :raises ProviderUnavailable: if it could not be asked.
+    """
+    with requests.Session() as session:
+        answer = _get(session, {"limit": "1", "recorded__gte": NEVER})
+    if answer.status == requests.codes.bad_request:
+        return Probe(False, answer.answered_at)
+    page = _read_page(answer)
+    return Probe(not (page.events or page.unusable), answer.answered_at)
+
+
+class _OrderWatch:
+    """Sees that pages lead on: they ascend, no link comes twice, and something comes."""
+
+    def __init__(self) -> None:
+        self.last: tuple[datetime, int] | None = None
+        self.links: set[tuple[tuple[str, str], ...]] = set()
+        self.empty_pages = 0
+
+    def admit(self, page: Page) -> None:
+        previous = self.last
+        for event in page.events:
+            place = (event.timestamp, event.id)
+            if previous is not None and place <= previous:
+                raise ProviderUnavailable(
+                    f"GET {_url()} gave event {event.id} out of order, or twice"
+                )
+            previous = place
+        self.last = previous
+        self.empty_pages = 0 if page.events or page.unusable else self.empty_pages + 1
+        if self.empty_pages > MOST_EMPTY_PAGES:
+            raise ProviderUnavailable(f"GET {_url()} gave {MOST_EMPTY_PAGES} empty pages in a row")
+        if page.next is not None:
+            link = tuple(sorted(page.next.items()))
+            if link in self.links:
+                raise ProviderUnavailable(f"GET {_url()} gave the same next link twice")
+            self.links.add(link)
+
+
+@dataclass(frozen=True)
+class _Answer:
+    status: int
+    body: bytes
+    next: dict[str, str] | None
+    answered_at: datetime | None
+
+
+def _url() -> str:
+    return f"{settings.DATA_PROVIDER_URL.rstrip('/')}/events"
+
+
+def _spell(instant: datetime) -> str:
+    return instant.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
+
+
+def _fetch(session: requests.Session, parameters: dict[str, str]) -> Page:
+    return _read_page(_get(session, parameters))
+
+
+def _get(session: requests.Session, parameters: dict[str, str]) -> _Answer:
+    connect, read, whole = settings.DATA_PROVIDER_TIMEOUTS
+    key = settings.DATA_PROVIDER_KEY
+    deadline = time.monotonic() + whole
+    try:
+        with session.get(
+            _url(),
+            params=parameters,
+            timeout=(connect, read),
+            headers={"Accept": "application/json"}
+            | ({"Authorization": f"Api-Key {key}"} if key else {}),
+            # A redirect would carry the key to whoever it names.
+            allow_redirects=False,
+            stream=True,
+        ) as response:
+            body = bytearray()
+            for piece in response.iter_content(PIECE):
+                body += piece
+                if len(body) > MOST_BYTES:
+                    raise ProviderUnavailable(f"GET {_url()} answered over {MOST_BYTES} bytes")
+                if time.monotonic() > deadline:
+                    raise ProviderUnavailable(f"GET {_url()} took over {whole:.0f} seconds")
+            return _Answer(
+                response.status_code, bytes(body), _next_of(response), _date_of(response)
+            )
+    except requests.RequestException as error:
+        raise ProviderUnavailable(f"GET {_url()} failed: {type(error).__name__}") from error
+
+
+def _next_of(response: requests.Response) -> dict[str, str] | None:
+    """The query that the next link asks for; host and path stay the ones we were given."""
+    link = response.links.get("next")
+    return dict(parse_qsl(urlsplit(link["url"]).query)) if link else None
+
+
+def _date_of(response: requests.Response) -> datetime | None:
+    try:
+        return parsedate_to_datetime(response.headers["Date"]).astimezone(UTC)
+    except (KeyError, ValueError, OverflowError):
+        return None
+
+
+def _read_page(answer: _Answer) -> Page:
+    if answer.status != requests.codes.ok:
+        raise ProviderUnavailable(f"GET {_url()} answered {answer.status}")
+    try:
+        content = json.loads(answer.body)
+    except (ValueError, RecursionError) as error:
+        raise ProviderUnavailable(f"GET {_url()} answered what is no JSON") from error
+    if not isinstance(content, list):
+        raise ProviderUnavailable(f"GET {_url()} answered JSON that is no list")
+    events: list[Event] = []
+    unusable: list[Unusable] = []
+    for item in content:
+        try:
+            events.append(_read_event(item))
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            unusable.append(Unusable(json.dumps(item, sort_keys=True), _reason(item, error)))
+    return Page(events, unusable, answer.next)
+
+
+def _read_event(item: dict[str, Any]) -> Event:
+    id, hotel_id, status = item["id"], item["hotel_id"], item["rpg_status"]
+    if not (type(id) is type(hotel_id) is int and id in INT64 and hotel_id in INT64):
+        raise ValueError("id and hotel_id must be integers of 64 bits")
+    if type(status) is not int or status not in (1, 2):
+        raise ValueError("rpg_status must be 1 or 2")
+    timestamp = datetime.fromisoformat(item["timestamp"])
+    if timestamp.tzinfo is not UTC:
+        timestamp = (
+            timestamp.replace(tzinfo=UTC) if timestamp.tzinfo is None else timestamp.astimezone(UTC)
+        )
+    return Event(id, hotel_id, timestamp, status, date.fromisoformat(item["night_of_stay"]))
+
+
+def _reason(item: Any, error: Exception) -> str:
+    if not isinstance(item, dict):
+        return "not an object"
+    if isinstance(error, KeyError):
+        return f"{error.args[0]} is missing"
+    return str(error)[:255]

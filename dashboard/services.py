@@ -1,0 +1,238 @@
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from itertools import islice
+from uuid import uuid4
+
+from django.conf import settings
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import transaction
+from django.db.models import QuerySet
+
+from dashboard import bulk, provider
+from dashboard.models import DailyTotal, Ingestion, Reading, RejectedEvent, Status, until_after
+from dashboard.provider import Event, Page, Unusable
+
+# Longer than the longest pause between two commits of a run that is alive, mostly: a run that
+# outlives its lease costs work done twice, never an event counted twice.
+LEASE = timedelta(seconds=30)
+PAGES_A_COMMIT = 5
+PAGES_REREAD_A_RUN = 5
+EARLIEST = datetime.min.replace(tzinfo=UTC)
+
+Progress = Callable[[Page], None]
+
+
+@dataclass
+class Ingested:
+    """What a run did."""
+
+    stored: int = 0
+    known: int = 0
+    rejected: int = 0
+    is_turned_away: bool = False  # another run was at work
+
+    def __iadd__(self, other: "Ingested") -> "Ingested":
+        self.stored += other.stored
+        self.known += other.known
+        self.rejected += other.rejected
+        return self
+
+
+def ingest_events(*, at: datetime, progress: Progress | None = None) -> Ingested:
+    """Copy what the data provider has reported since the last run; one run at a time.
+
+    First by the events' timestamps, on from the watermark less an overlap; then what reached the
+    provider since the last run, whatever its timestamp. What is committed stays when a run fails.
+
+    :raises ProviderUnavailable: the watermark then stays where the last good page left it.
+    """
+    if not Ingestion.objects.lease(LEASE):
+        return Ingested(is_turned_away=True)
+    try:
+        return _ingest(at, progress or _ignore)
+    finally:
+        Ingestion.objects.release()
+
+
+def backfill_events(
+    *,
+    since: datetime | None,
+    until: datetime | None,
+    progress: Progress | None = None,
+    at: datetime,
+) -> Ingested:
+    """Copy the provider's events of an interval, both ends included; the watermark stays.
+
+    :raises ProviderUnavailable: what is committed stays.
+    """
+    found = provider.pages(since=since, until=until)
+    return _store_all(found, at=at, progress=progress or _ignore)
+
+
+def _ingest(at: datetime, progress: Progress) -> Ingested:
+    state = Ingestion.objects.current()
+    probe = provider.probe()
+    provider_time = probe.answered_at or at
+    if state.recorded_through is None:
+        # From the first run on nothing is missed that comes late, even if that run breaks off.
+        state.recorded_through = provider_time
+        state.save(update_fields=["recorded_through"])
+    found = provider.pages(since=_overlapped(state.watermark))
+    done = _store_all(found, at=at, progress=progress, latest=_overlapped(at))
+    if probe.knows_recorded:
+        late = provider.pages(recorded_since=_overlapped(state.recorded_through))
+        done += _store_all(late, at=at, progress=progress)
+        state.recorded_through = provider_time
+    else:
+        done += _reread_some_of_the_past(state, at, progress)
+    state.completed_at = at
+    state.save(update_fields=["recorded_through", "reread_through", "completed_at"])
+    return done
+
+
+def _reread_some_of_the_past(state: Ingestion, at: datetime, progress: Progress) -> Ingested:
+    """Re-read a few pages of the past, round and round; ``state`` says where."""
+    since = state.reread_through
+
+    def some() -> Iterator[Page]:
+        for count, page in enumerate(provider.pages(since=since), start=1):
+            yield page
+            last = page.events[-1].timestamp if page.events else None
+            if count >= PAGES_REREAD_A_RUN and last and last > (since or EARLIEST):
+                state.reread_through = last
+                return
+        state.reread_through = None
+
+    return _store_all(some(), at=at, progress=progress)
+
+
+def _store_all(
+    found: Iterator[Page], *, at: datetime, progress: Progress, latest: datetime | None = None
+) -> Ingested:
+    done = Ingested()
+    while some := list(islice(found, PAGES_A_COMMIT)):
+        done += store_pages(some, at=at, latest=latest)
+        for page in some:
+            progress(page)
+    return done
+
+
+@transaction.atomic(using="dashboard")
+def store_pages(some: list[Page], *, at: datetime, latest: datetime | None = None) -> Ingested:
+    """Store each event once by its id, count it in both readings, and put aside what is unusable.
+
+    With ``latest`` the watermark moves to the last event, but not past ``latest``; all in one
+    transaction.
+    """
+    state = Ingestion.objects.locked()
+    events = [event for page in some for event in page.events]
+    unusable = [item for page in some for item in page.unusable]
+    stored = bulk.stored_among([event.id for event in events]) if events else {}
+    fresh: dict[int, Event] = {}
+    for event in events:
+        earlier = stored.get(event.id) or fresh.setdefault(event.id, event)
+        if earlier != event:
+            unusable.append(_contradiction(event))
+    if fresh:
+        bulk.insert_events(fresh.values())
+        bulk.add_to_totals(_count(fresh.values()))
+    rejected = _put_aside(unusable, at=at)
+    if latest is not None and events:
+        state.advance(min(events[-1].timestamp, latest))
+    if fresh:
+        state.version = uuid4()
+    if state.leased_until is not None:
+        state.leased_until = until_after(LEASE)
+    state.save(update_fields=["watermark", "version", "leased_until"])
+    return Ingested(len(fresh), len(events) - len(fresh), rejected)
+
+
+def _count(events: Iterable[Event]) -> bulk.Counts:
+    counts: bulk.Counts = Counter()
+    for _, hotel_id, timestamp, status, night in events:
+        counts[hotel_id, Reading.NIGHT_OF_STAY.value, night, status] += 1
+        counts[hotel_id, Reading.TIMESTAMP.value, timestamp.date(), status] += 1
+    return counts
+
+
+def _contradiction(event: Event) -> Unusable:
+    content = json.dumps(event._asdict(), cls=DjangoJSONEncoder, sort_keys=True)
+    return Unusable(content, f"id {event.id} is stored with other content")
+
+
+def _put_aside(unusable: list[Unusable], *, at: datetime) -> int:
+    """Keep what cannot be used for a person to see. Return how many are new."""
+    rows = {hashlib.sha256(item.content.encode()).hexdigest(): item for item in unusable}
+    for known in RejectedEvent.objects.filter(digest__in=rows).values_list("digest", flat=True):
+        del rows[known]
+    RejectedEvent.objects.bulk_create(
+        RejectedEvent(digest=digest, content=item.content, reason=item.reason, rejected_at=at)
+        for digest, item in rows.items()
+    )
+    return len(rows)
+
+
+def _overlapped(instant: datetime | None) -> datetime | None:
+    """So much before the instant as runs re-read; no earlier than time itself."""
+    if instant is None:
+        return None
+    return instant - min(settings.INGEST_OVERLAP, instant - EARLIEST)
+
+
+def _ignore(page: Page) -> None:
+    """Nobody watches."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A day on which the dashboard and the provider do not agree."""
+
+    hotel_id: int
+    reading: str
+    day: date
+    status: int
+    provider: int
+    dashboard: int
+
+
+def compare_with_provider(*, progress: Progress | None = None) -> list[Difference]:
+    """Count all of the provider's events anew and name each day that differs, by hotel.
+
+    Events that were put aside as unusable are counted on neither side.
+
+    :raises ProviderUnavailable: if not all events could be read.
+    """
+    theirs: bulk.Counts = Counter()
+    for page in provider.pages():
+        theirs.update(_count(page.events))
+        (progress or _ignore)(page)
+    return _differences(theirs, _counted(DailyTotal.objects.all()))
+
+
+def compare_hotel(hotel_id: int) -> list[Difference]:
+    """As :func:`compare_with_provider`, for one hotel."""
+    theirs: bulk.Counts = Counter()
+    for page in provider.pages(hotel_id=hotel_id):
+        theirs.update(_count(page.events))
+    return _differences(theirs, _counted(DailyTotal.objects.filter(hotel_id=hotel_id)))
+
+
+def _counted(totals: QuerySet[DailyTotal]) -> bulk.Counts:
+    counts: bulk.Counts = Counter()
+    for total in totals.iterator():
+        place = (total.hotel_id, total.reading, total.day)
+        counts[*place, Status.BOOKING.value] = total.bookings
+        counts[*place, Status.CANCELLATION.value] = total.cancellations
+    return counts
+
+
+def _differences(theirs: bulk.Counts, ours: bulk.Counts) -> list[Difference]:
+    return [
+        Difference(*place, provider=theirs[place], dashboard=ours[place])
+        for place in sorted(theirs.keys() | ours.keys())
+        if theirs[place] != ours[place]
+    ]

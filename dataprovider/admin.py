@@ -1,0 +1,13 @@
+from django.contrib import admin
+
+from config.admin import ReadOnlyAdmin
+from dataprovider.models import Event
+
+
+@admin.register(Event)
+class EventAdmin(ReadOnlyAdmin):
+    list_display = ["id", "hotel_id", "timestamp", "rpg_status", "room_id", "night_of_stay"]
+    list_filter = ["rpg_status"]
+    search_fields = ["=id", "=room_id"]
+    date_hierarchy = "timestamp"
+    ordering = ["-timestamp", "-id"]

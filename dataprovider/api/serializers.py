@@ -1,0 +1,61 @@
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from config.api.parsing import INT64
+from dataprovider.models import Event, Status, spoken_room_id
+
+ROOM_ID = {
+    "oneOf": [
+        {"type": "integer", "format": "int64"},
+        {"type": "string", "minLength": 1, "maxLength": 64},
+    ],
+    "example": 1,
+}
+
+
+@extend_schema_field(ROOM_ID)
+class RoomIdField(serializers.CharField):
+    """An integer or a string of 1 to 64 characters; ``1`` and ``"1"`` are the same room."""
+
+    default_error_messages = {"invalid": "Not a room id; allowed: an integer or a string."}
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=64, trim_whitespace=False, **kwargs)
+
+    def to_internal_value(self, data: Any) -> str:
+        if isinstance(data, float) and data.is_integer():
+            data = int(data)
+        if isinstance(data, bool) or not isinstance(data, int | str):
+            self.fail("invalid")
+        return str(data)
+
+    def to_representation(self, value: str) -> Any:
+        return spoken_room_id(value)
+
+
+class EventSerializer(serializers.ModelSerializer[Event]):
+    id = serializers.IntegerField(
+        min_value=INT64[0],
+        max_value=INT64[1],
+        required=False,
+        help_text="Given by the service, from 1,000,000,000,000 up, when left out.",
+    )
+    hotel_id = serializers.IntegerField(min_value=INT64[0], max_value=INT64[1])
+    timestamp = serializers.DateTimeField(help_text="When it was booked or cancelled.")
+    rpg_status = serializers.ChoiceField(
+        choices=Status.choices, help_text="1 booking, 2 cancellation."
+    )
+    room_id = RoomIdField()
+
+    class Meta:
+        model = Event
+        fields = ["id", "hotel_id", "timestamp", "rpg_status", "room_id", "night_of_stay"]
+
+
+class ConflictSerializer(serializers.Serializer[Any]):
+    detail = serializers.CharField()
+    conflicts = serializers.DictField(
+        child=serializers.DictField(), help_text="Field to what is stored and what was sent."
+    )

@@ -1,0 +1,6 @@
+from config.paths import both_slashes
+from dataprovider.api.views import EventViewSet
+
+urlpatterns = both_slashes(
+    "events", EventViewSet.as_view({"get": "list", "post": "create"}), "events"
+)

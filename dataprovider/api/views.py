@@ -1,0 +1,103 @@
+import json
+from typing import Any
+
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema, extend_schema_view
+from rest_framework import mixins, status, viewsets
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from config.api.errors import Conflict
+from config.api.formats import RenderedJSON
+from config.api.pagination import KeysetPagination
+from config.api.strict import StrictView
+from dataprovider import services
+from dataprovider.api.filters import EventFilter
+from dataprovider.api.serializers import ConflictSerializer, EventSerializer
+from dataprovider.models import Event, RenderedEvent
+
+EXAMPLE = {
+    "id": 1,
+    "hotel_id": 1,
+    "timestamp": "2020-01-01T00:00:00Z",
+    "rpg_status": 1,
+    "room_id": 1,
+    "night_of_stay": "2020-01-01",
+}
+CONFLICT_EXAMPLE = {
+    "detail": "event 1 is known with other content",
+    "conflicts": {"room_id": {"stored": 1, "sent": 2}},
+}
+
+
+@extend_schema_view(list=extend_schema(summary="List events"))
+class EventViewSet(StrictView, mixins.ListModelMixin, viewsets.GenericViewSet[Event]):
+    """Bookings and cancellations of hotels, one for each room and night, by timestamp and id.
+
+    Events are facts: they are reported once and never change.
+    """
+
+    queryset = Event.objects.all()
+    serializer_class = EventSerializer
+    filterset_class = EventFilter
+    keyset = ("timestamp", "id")
+
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Events by timestamp and id, oldest first; filters combine freely."""
+        if request.accepted_renderer.format != "json":
+            return super().list(request, *args, **kwargs)
+        pages = KeysetPagination()
+        window = pages.window(self.filter_queryset(self.get_queryset()), request, self.keyset)
+        events = list(window.values_list(RenderedEvent(), flat=True))
+        if len(events) > pages.limit:
+            events.pop()
+            last = json.loads(events[-1])
+            pages.lead_on(last[name] for name in self.keyset)
+        return pages.get_paginated_response(RenderedJSON(f"[{','.join(events)}]"))
+
+    @extend_schema(
+        summary="Report an event",
+        examples=[OpenApiExample("A booking", EXAMPLE, request_only=True)],
+        responses={
+            201: OpenApiResponse(
+                EventSerializer,
+                "Recorded.",
+                [OpenApiExample("Recorded", EXAMPLE)],
+            ),
+            200: OpenApiResponse(
+                EventSerializer,
+                "This very event was recorded before; nothing changed.",
+                [OpenApiExample("Known", EXAMPLE)],
+            ),
+            400: OpenApiResponse(
+                description="Malformed: each field with what is wrong about it.",
+            ),
+            409: OpenApiResponse(
+                ConflictSerializer,
+                "The id stands for an event with other content, which stays.",
+                [OpenApiExample("Conflict", CONFLICT_EXAMPLE)],
+            ),
+        },
+    )
+    def create(self, request: Request) -> Response:
+        """Record an event; the same event again changes nothing."""
+        serializer = self.get_serializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        try:
+            event, is_new = services.record_event(at=timezone.now(), **serializer.validated_data)
+        except services.EventConflict as refusal:
+            raise Conflict(str(refusal), self._spoken(refusal)) from refusal
+        return Response(
+            self.get_serializer(event).data,
+            status=status.HTTP_201_CREATED if is_new else status.HTTP_200_OK,
+        )
+
+    def _spoken(self, refusal: services.EventConflict) -> dict[str, dict[str, Any]]:
+        fields = self.get_serializer().fields
+        return {
+            name: {
+                "stored": fields[name].to_representation(stored),
+                "sent": fields[name].to_representation(sent),
+            }
+            for name, (stored, sent) in refusal.conflicts.items()
+        }

@@ -1,0 +1,21 @@
+from collections.abc import Mapping
+
+from config.apps import ServiceConfig
+
+
+class DataProviderConfig(ServiceConfig):
+    default = True
+    name = "dataprovider"
+    verbose_name = "Data provider"
+    summary = "Booking and cancellation events of hotels, to read and to report."
+    links = [
+        ("Events", "/events"),
+        ("Bookings of hotel 1", "/events?hotel_id=1&rpg_status=1"),
+        ("API", "/docs/dataprovider"),
+    ]
+
+    def freshness(self) -> Mapping[str, str]:
+        from dataprovider.models import Event
+
+        last = Event.objects.order_by("-recorded_at").first()
+        return {"Last event recorded": f"{last.recorded_at:%Y-%m-%d %H:%M:%S} UTC" if last else "–"}

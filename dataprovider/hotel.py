@@ -1,0 +1,139 @@
+"""A plausible hotel: what its guests would book and cancel. Pure planning, it stores nothing."""
+
+import random
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from dataprovider.models import Event, Status
+
+ROOMS = [str(100 * floor + door) for floor in range(1, 5) for door in range(1, 11)]
+# How much each month and each weekday is liked, January and Monday first.
+SEASON = (0.45, 0.55, 0.65, 0.8, 0.95, 1.1, 1.4, 1.5, 1.15, 0.9, 0.6, 0.75)
+WEEKDAY = (0.8, 0.75, 0.8, 0.9, 1.2, 1.35, 1.0)
+MEAN_LEAD_DAYS = 35
+LONGEST_LEAD_DAYS = 360
+NIGHTS, NIGHTS_WEIGHTS = (1, 2, 3, 4, 5, 7, 10, 14), (20, 26, 20, 10, 7, 11, 4, 2)
+LONGEST_STAY = max(NIGHTS)
+CANCELLED_SHARE = 0.27
+BOOKINGS_A_DAY = 9
+DEMO_HOTELS = [1, 2, 3]
+
+# The rooms that are taken, and since when, by room and night.
+Taken = Mapping[tuple[str, date], datetime]
+
+
+@dataclass(frozen=True)
+class Stay:
+    hotel_id: int
+    room_id: str
+    arrival: date
+    nights: int
+    booked_at: datetime
+
+    def days(self) -> Iterator[date]:
+        return (self.arrival + timedelta(days=day) for day in range(self.nights))
+
+    def events(self, status: Status, at: datetime) -> list[Event]:
+        """One event for each night."""
+        return [
+            Event(
+                hotel_id=self.hotel_id,
+                timestamp=at,
+                rpg_status=status,
+                room_id=self.room_id,
+                night_of_stay=day,
+            )
+            for day in self.days()
+        ]
+
+
+def standing(events: list[Event]) -> dict[tuple[str, date], datetime]:
+    """The rooms and nights whose last event is a booking, with its instant."""
+    taken: dict[tuple[str, date], datetime] = {}
+    for event in sorted(events, key=lambda event: (event.timestamp, event.id)):
+        place = (event.room_id, event.night_of_stay)
+        if event.rpg_status == Status.BOOKING:
+            taken[place] = event.timestamp
+        else:
+            taken.pop(place, None)
+    return taken
+
+
+def wish(chance: random.Random, today: date) -> tuple[date, int] | None:
+    """When a guest would come and for how many nights; None if the season put them off."""
+    lead = min(int(chance.expovariate(1 / MEAN_LEAD_DAYS)), LONGEST_LEAD_DAYS)
+    arrival = today + timedelta(days=lead)
+    liking = SEASON[arrival.month - 1] * WEEKDAY[arrival.weekday()]
+    if chance.random() > liking / (max(SEASON) * max(WEEKDAY)):
+        return None
+    return arrival, chance.choices(NIGHTS, NIGHTS_WEIGHTS)[0]
+
+
+def find_room(
+    chance: random.Random, *, hotel_id: int, arrival: date, nights: int, taken: Taken, at: datetime
+) -> Stay | None:
+    """A stay in some room that is free all these nights; None if the hotel is full."""
+    for room in chance.sample(ROOMS, len(ROOMS)):
+        stay = Stay(hotel_id, room, arrival, nights, at)
+        if not any((room, day) in taken for day in stay.days()):
+            return stay
+    return None
+
+
+def pick_stay(
+    chance: random.Random, *, hotel_id: int, taken: Taken, first: date, last: date
+) -> Stay | None:
+    """One of the standing stays that lie wholly between these days; None if there is none.
+
+    The nights of a stay share their room and the instant of booking.
+    """
+    nights_by_stay: dict[tuple[str, datetime], list[date]] = {}
+    for (room, day), booked_at in taken.items():
+        nights_by_stay.setdefault((room, booked_at), []).append(day)
+    stays = [
+        Stay(hotel_id, room, min(days), len(days), booked_at)
+        for (room, booked_at), days in nights_by_stay.items()
+        if first <= min(days) and max(days) <= last
+    ]
+    return (
+        chance.choice(sorted(stays, key=lambda stay: (stay.arrival, stay.room_id)))
+        if stays
+        else None
+    )
+
+
+def a_year(chance: random.Random, *, hotel_id: int, until: datetime) -> list[Event]:
+    """A year's bookings and cancellations up to this instant, by timestamp; without ids."""
+    taken: dict[tuple[str, date], datetime] = {}
+    cancellations: dict[date, list[Stay]] = {}
+    events: list[Event] = []
+    for age in range(365, -1, -1):
+        midnight = until.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=age)
+        today = midnight.date()
+        for stay in cancellations.pop(today, []):
+            for day in stay.days():
+                taken.pop((stay.room_id, day), None)
+            events += stay.events(Status.CANCELLATION, _some_time(chance, midnight, until))
+        for _ in range(round(BOOKINGS_A_DAY * chance.uniform(1.5, 3.5))):
+            wanted = wish(chance, today)
+            if wanted is None:
+                continue
+            at = _some_time(chance, midnight, until)
+            stay_or_none = find_room(
+                chance, hotel_id=hotel_id, arrival=wanted[0], nights=wanted[1], taken=taken, at=at
+            )
+            if stay_or_none is None:
+                continue
+            stay = stay_or_none
+            taken |= {(stay.room_id, day): at for day in stay.days()}
+            events += stay.events(Status.BOOKING, at)
+            lead = (stay.arrival - today).days
+            if lead > 1 and chance.random() < CANCELLED_SHARE:
+                cancelled_on = today + timedelta(days=chance.randint(1, lead - 1))
+                cancellations.setdefault(cancelled_on, []).append(stay)
+    return sorted(events, key=lambda event: event.timestamp)
+
+
+def _some_time(chance: random.Random, midnight: datetime, until: datetime) -> datetime:
+    return min(midnight + timedelta(seconds=chance.randrange(7 * 3600, 23 * 3600)), until)
