@@ -31,13 +31,13 @@ def broker_options(folder: Path) -> dict[str, Any]:
     }
 
 
-def kept_secret(path: Path) -> str:
+def kept_secret(path: Path, *, bytes: int = 48) -> str:
     """The secret kept in this file, made the first time; readable by its owner alone."""
     if not path.exists():
         # Written aside and linked into place: processes that start at once agree on one.
         draft = path.with_suffix(f".{os.getpid()}")
         draft.touch(mode=0o600)
-        draft.write_text(secrets.token_urlsafe(48))
+        draft.write_text(secrets.token_urlsafe(bytes))
         with suppress(FileExistsError):
             os.link(draft, path)
         draft.unlink()

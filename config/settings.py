@@ -1,5 +1,6 @@
 """Settings of Django, DRF, ours and Celery. What differs between machines is environment."""
 
+import os
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,21 @@ from config.embedded import broker_options, kept_secret, sqlite_options
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 env = environ.Env()
-if env.str("ENV_FILE", default=".env"):
-    env.read_env(BASE_DIR / env.str("ENV_FILE", default=".env"))
+env.read_env(BASE_DIR / env.str("ENV_FILE", default=".env"))
+# Compose and shells pass on what is not set as empty.
+env.ENVIRON = {name: value for name, value in os.environ.items() if value}
 
-DATA_DIR = Path(env.str("DATA_DIR", default="") or BASE_DIR / "var").absolute()
+
+def _whole_number(name: str, default: int) -> int:
+    value: str = env.str(name, default=str(default))
+    if not value.isdecimal():
+        raise ImproperlyConfigured(f"{name} is {value!r}; allowed: a whole number")
+    return int(value)
+
+
+DATA_DIR = Path(env.str("DATA_DIR", default=BASE_DIR / "var")).absolute()
 DATA_DIR.mkdir(parents=True, exist_ok=True)
-PORT = env.int("PORT", default=8000)
+PORT = _whole_number("PORT", 8000)
 
 # --- Which services this process carries -----------------------------------------------------
 
@@ -41,7 +51,7 @@ STORE_URLS = {
 
 def _database(alias: str) -> dict[str, Any]:
     embedded_url = f"sqlite:///{DATA_DIR / alias}.sqlite3"
-    database: dict[str, Any] = env.db_url_config(env.str(STORE_URLS[alias], "") or embedded_url)
+    database: dict[str, Any] = env.db_url_config(env.str(STORE_URLS[alias], embedded_url))
     if database["ENGINE"].endswith("sqlite3"):
         return database | {"OPTIONS": sqlite_options()}
     return database | {"CONN_MAX_AGE": None, "CONN_HEALTH_CHECKS": True}
@@ -51,7 +61,7 @@ DATABASES = {alias: _database(alias) for alias in ["default", *SERVICES]}
 DATABASE_ROUTERS = ["config.routers.ServiceRouter"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-BROKER_URL = env.str("BROKER_URL", "") or "filesystem://localhost"
+BROKER_URL = env.str("BROKER_URL", "filesystem://localhost")
 EMBEDDED_STORES = BROKER_URL.startswith("filesystem:") and all(
     database["ENGINE"].endswith("sqlite3") for database in DATABASES.values()
 )
@@ -91,6 +101,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "config.middleware.measure_requests",
     "config.middleware.finish_reading",
+    "django.middleware.common.CommonMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -144,10 +155,8 @@ LOGGING = {
         # A bad request is the client's business, and answered; it is no line in our log.
         "django.request": {"level": "ERROR"},
         "django.security.DisallowedHost": {"level": "CRITICAL"},
-        # One line a run comes from the run itself.
-        "celery.app.trace": {"level": "CRITICAL"},
-        "celery.worker.strategy": {"level": "WARNING"},
-        "celery.beat": {"level": "WARNING"},
+        # One line a run comes from the run itself; Celery speaks up when something is wrong.
+        "celery": {"level": "WARNING"},
     },
 }
 
@@ -189,14 +198,14 @@ SPECTACULAR_SETTINGS = {
 
 # --- Ours ----------------------------------------------------------------------------------------
 
-DEMO = env.bool("DEMO", default=False) and EMBEDDED_STORES
-DATA_PROVIDER_URL = env.str("DATA_PROVIDER_URL", "") or f"http://127.0.0.1:{PORT}"
+DEMO = env.bool("DEMO", default=False)
+DATA_PROVIDER_URL = env.str("DATA_PROVIDER_URL", f"http://127.0.0.1:{PORT}")
 DATA_PROVIDER_KEY = env.str("DATA_PROVIDER_KEY", "")
 # Seconds: to connect, between two pieces of an answer, and for one whole answer.
 DATA_PROVIDER_TIMEOUTS = (3.05, 10.0, 60.0)
-INGEST_OVERLAP = timedelta(seconds=env.int("INGEST_OVERLAP_SECONDS", default=60))
-INGEST_SECONDS = env.int("INGEST_SECONDS", default=5)
-SIMULATE_SECONDS = env.int("SIMULATE_SECONDS", default=5)
+INGEST_OVERLAP = timedelta(seconds=_whole_number("INGEST_OVERLAP_SECONDS", 60))
+INGEST_SECONDS = _whole_number("INGEST_SECONDS", 5)
+SIMULATE_SECONDS = _whole_number("SIMULATE_SECONDS", 5)
 
 # --- Celery --------------------------------------------------------------------------------------
 
@@ -209,7 +218,6 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "celery"
 CELERY_TASK_ROUTES = {f"{name}.*": {"queue": name} for name in KNOWN_SERVICES}
 CELERY_TASK_TIME_LIMIT = 15 * 60
-CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TIMEZONE = "UTC"
 

@@ -9,7 +9,7 @@ from dashboard.provider import ProviderUnavailable
 logger = logging.getLogger(__name__)
 
 
-@shared_task
+@shared_task(throws=(ProviderUnavailable,))
 def ingest_events() -> None:
     """Copy what the data provider has reported since the last run; the next tick is the retry."""
     try:

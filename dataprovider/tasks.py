@@ -11,7 +11,7 @@ from dataprovider.hotel import DEMO_HOTELS
 logger = logging.getLogger(__name__)
 
 
-@shared_task
+@shared_task(throws=(EventsUnavailable,))
 def simulate_events() -> None:
     """Let something happen in one of the demo hotels; the next tick is the retry."""
     chance = random.Random()

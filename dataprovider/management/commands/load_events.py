@@ -4,6 +4,7 @@ import time
 from argparse import ArgumentParser
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from datetime import date
 from io import TextIOWrapper
 from itertools import islice
 from pathlib import Path
@@ -15,9 +16,10 @@ from django.utils import timezone
 from rest_framework.exceptions import ValidationError
 from tqdm import tqdm
 
+from config.api.parsing import to_instant, to_whole_number
 from dataprovider import services
 from dataprovider.api.serializers import EventSerializer
-from dataprovider.models import Event
+from dataprovider.models import Event, Status
 
 # The sample layout's names, and ours.
 NAMES = {
@@ -26,6 +28,7 @@ NAMES = {
     "event_timestamp": "timestamp",
 }
 FIELDS = {"id", "hotel_id", "timestamp", "rpg_status", "room_id", "night_of_stay"}
+STATUSES = {str(status): status for status in Status.values}
 BATCH = 2_000
 PAUSE_SECONDS = 0.02
 
@@ -77,7 +80,8 @@ class Command(BaseCommand):
         for row in rows:
             content = {field: row[name] for name, field in names.items() if row[name]}
             try:
-                yield rows.line_num, Event(**serializer.run_validation(content))
+                checked = plainly_good(content) or serializer.run_validation(content)
+                yield rows.line_num, Event(**checked)
             except ValidationError as error:
                 self.report(rows.line_num, spoken(error))
 
@@ -96,6 +100,25 @@ def opened(file: Path) -> Iterator[TextIOWrapper]:
         gzip.open(counted) if file.suffix == ".gz" else nullcontext(counted) as plain,
     ):
         yield TextIOWrapper(plain, encoding="utf-8-sig", newline="")
+
+
+def plainly_good(content: dict[str, str]) -> dict[str, Any] | None:
+    """What the serializer would make of this line, ten times as fast; None if it must be asked."""
+    try:
+        id, hotel_id = to_whole_number(content["id"]), to_whole_number(content["hotel_id"])
+        room_id = content["room_id"]
+        if id is None or hotel_id is None or not 0 < len(room_id) <= 64 or "\0" in room_id:
+            return None
+        return {
+            "id": id,
+            "hotel_id": hotel_id,
+            "timestamp": to_instant(content["timestamp"]),
+            "rpg_status": STATUSES[content["rpg_status"]],
+            "room_id": room_id,
+            "night_of_stay": date.fromisoformat(content["night_of_stay"]),
+        }
+    except (KeyError, ValueError):
+        return None
 
 
 def spoken(error: ValidationError) -> str:

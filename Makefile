@@ -1,0 +1,44 @@
+PYTHON ?= python3.11
+BIN := .venv/bin
+
+help:  ## what there is
+	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 12
+
+run: .venv/runs  ## web, worker and beat with a demo on http://127.0.0.1:8000, until Ctrl-C
+	@exec $(BIN)/python -m config.run
+
+seed: .venv/runs  ## made-up content for stores that are new
+	@$(BIN)/python manage.py migrate_stores --verbosity 0
+	@$(BIN)/python manage.py seed
+
+test: .venv/tests  ## the tests, on two cores
+	$(BIN)/pytest -n 2
+
+check: .venv/tests  ## what must hold before a commit lands
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy .
+	DATA_DIR=$$(mktemp -d) $(BIN)/python manage.py makemigrations --check --dry-run
+	DATA_DIR=$$(mktemp -d) $(BIN)/python manage.py spectacular --validate --fail-on-warn --file /dev/null
+	$(BIN)/lint-imports
+
+fix: .venv/tests  ## what a tool can put right
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: .venv/tests  ## how fast, beside a naive way and the store's own limit
+	$(BIN)/python -m benchmarks
+
+shell: .venv/runs  ## a Python shell with the models
+	@$(BIN)/python manage.py shell
+
+.venv/runs: requirements.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --only-binary :all: -r requirements.txt
+	@touch $@
+
+.venv/tests: .venv/runs requirements-dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --only-binary :all: -r requirements-dev.txt
+	@touch $@
+
+.PHONY: help run seed test check fix bench shell

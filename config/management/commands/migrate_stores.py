@@ -1,0 +1,13 @@
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand
+
+
+class Command(BaseCommand):
+    help = "Migrate the store of every service that this process carries (SERVICES)."
+
+    def handle(self, *, verbosity: int, **options: Any) -> None:
+        for alias in settings.DATABASES:
+            call_command("migrate", database=alias, interactive=False, verbosity=verbosity)
