@@ -4,7 +4,7 @@ from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
 
-class ReadOnlyAdmin(ModelAdmin):
+class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]
     """Rows to look at; nothing is added, changed or deleted by hand."""
 
     def has_add_permission(self, request: HttpRequest, *args: Any) -> bool:

@@ -132,7 +132,8 @@ def run_processes(port: int, services: list[str]) -> int:
     manager.add_process(
         "web",
         f"exec {BIN}/granian --interface wsgi --host 127.0.0.1 --port {port} --workers 1"
-        f" --blocking-threads {WEB_THREADS} --backpressure {WEB_BACKLOG} --no-ws --log-level error config.wsgi:application",
+        f" --blocking-threads {WEB_THREADS} --backpressure {WEB_BACKLOG} --no-ws --log-level error"
+        " config.wsgi:application",
     )
     manager.add_process(
         "worker",

@@ -1,6 +1,7 @@
 """The shell's own pages: what runs here, whether it is well, and how to use it."""
 
 from collections.abc import Callable
+from functools import partial
 
 from django.apps import apps
 from django.conf import settings
@@ -10,6 +11,7 @@ from django.shortcuts import render
 from django.urls import include, path
 from django.views.decorators.http import require_safe
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from kombu.exceptions import KombuError
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from config.api.errors import RETRY_AFTER_SECONDS
@@ -54,7 +56,7 @@ def healthz(request: HttpRequest) -> HttpResponse:
 @require_safe
 def readyz(request: HttpRequest) -> HttpResponse:
     """Whether each store and the broker can be reached, by name; 503 if one is away."""
-    checks = {alias: _is_there(lambda alias=alias: _ask(alias)) for alias in settings.DATABASES}
+    checks = {alias: _is_there(partial(_ask, alias)) for alias in settings.DATABASES}
     checks["broker"] = _is_there(_greet_broker)
     if all(checks.values()):
         return JsonResponse({"status": "ok", "checks": dict.fromkeys(checks, "ok")})
@@ -69,7 +71,7 @@ def readyz(request: HttpRequest) -> HttpResponse:
 def _is_there(check: Callable[[], None]) -> bool:
     try:
         check()
-    except (DatabaseError, OSError, celery_app.connection().connection_errors):
+    except (DatabaseError, KombuError, OSError):
         return False
     return True
 

@@ -76,9 +76,9 @@ class RenderedEvent(models.Func):
         names = ("id", "hotel_id", "timestamp", "rpg_status", "room_id", "night_of_stay")
         super().__init__(*names)
 
-    def as_sql(
+    def as_sql(  # type: ignore[override]
         self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra: Any
-    ) -> tuple[str, list[Any]]:
+    ) -> tuple[str, tuple[str, ...]]:
         columns = [compiler.compile(column)[0] for column in self.get_source_expressions()]
         key, hotel, timestamp, status, room, night = columns
         if connection.vendor == "postgresql":
@@ -99,5 +99,5 @@ class RenderedEvent(models.Func):
             f"""'{{"id":' || {key} || ',"hotel_id":' || {hotel}"""
             f""" || ',"timestamp":"' || {timestamp} || 'Z","rpg_status":' || {status}"""
             f""" || ',"room_id":' || {room} || ',"night_of_stay":"' || {night} || '"}}'""",
-            [],
+            (),
         )

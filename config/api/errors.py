@@ -18,7 +18,7 @@ class Conflict(APIException):
     status_code = status.HTTP_409_CONFLICT
 
     def __init__(self, detail: str, conflicts: Mapping[str, Mapping[str, Any]]) -> None:
-        self.detail = {"detail": detail, "conflicts": conflicts}
+        self.detail: Any = {"detail": detail, "conflicts": conflicts}
 
 
 class BodyTooLarge(APIException):

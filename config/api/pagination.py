@@ -74,9 +74,7 @@ class KeysetPagination(pagination.BasePagination):
         pair = ColPairs(queryset.model._meta.db_table, fields, fields, fields[0])
         return queryset.filter(TupleGreaterThan(pair, values))
 
-    def paginate_queryset(
-        self, queryset: models.QuerySet[Any], request: Request, view: Any = None
-    ) -> list[Any]:
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
         rows = list(self.window(queryset, request, view.keyset))
         if len(rows) > self.limit:
             rows.pop()

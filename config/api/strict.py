@@ -8,8 +8,7 @@ import django_filters
 from django import forms
 from django.conf import settings
 from django.core.exceptions import ValidationError as InvalidValue
-from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import extend_schema_field
+from drf_spectacular.drainage import set_override
 from rest_framework import views
 from rest_framework.request import Request
 
@@ -83,31 +82,31 @@ class StrictFilter(django_filters.Filter):
     """A filter that tells its users what it takes (``help_text``)."""
 
     allowed = ""
+    schema: dict[str, Any] = {"type": "string"}  # of OpenAPI
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault("help_text", self.allowed)
         super().__init__(*args, **kwargs)
+        set_override(self, "field", {**self.schema, "description": self.extra["help_text"]})
 
 
-@extend_schema_field(OpenApiTypes.INT64)
 class WholeNumberFilter(StrictFilter):
     field_class = WholeNumberField
     allowed = "a whole number of at most 64 bits"
+    schema = {"type": "integer", "format": "int64"}
 
 
-@extend_schema_field(OpenApiTypes.STR)
 class SinceFilter(StrictFilter):
     field_class = InstantField
     allowed = "an ISO 8601 date or datetime (2020-01-31, 2020-01-31T12:00:00Z)"
 
 
-@extend_schema_field(OpenApiTypes.STR)
 class UntilFilter(StrictFilter):
     field_class = LastInstantField
     allowed = f"{SinceFilter.allowed}; the whole of a date belongs to it"
 
 
-@extend_schema_field(OpenApiTypes.DATE)
 class DayFilter(StrictFilter):
     field_class = DayField
     allowed = "an ISO 8601 date (2020-01-31)"
+    schema = {"type": "string", "format": "date"}

@@ -15,7 +15,7 @@ class ReportPageRenderer(BrowsableAPIRenderer):
     template = "dashboard/report.html"
 
     def get_context(
-        self, data: Any, accepted_media_type: str | None, renderer_context: Mapping[str, Any] | None
+        self, data: Any, accepted_media_type: str | None, renderer_context: Mapping[str, Any]
     ) -> dict[str, Any]:
         context = super().get_context(data, accepted_media_type, renderer_context)
         context["asked"] = context["request"].query_params

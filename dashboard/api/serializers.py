@@ -36,7 +36,7 @@ class RowSerializer(CountsSerializer):
 
 class ReportSerializer(QuestionSerializer):
     year = serializers.IntegerField()
-    data = RowSerializer(many=True)
+    data = RowSerializer(many=True)  # type: ignore[assignment]
     total = CountsSerializer()
     ingested_through = serializers.DateTimeField(
         allow_null=True,

@@ -26,6 +26,7 @@ class RoomIdFormField(StrictField):
 class StatusFilter(StrictFilter):
     field_class = StatusField
     allowed = "1 (booking) or 2 (cancellation)"
+    schema = {"type": "integer", "enum": [1, 2]}
 
 
 class RoomIdFilter(StrictFilter):

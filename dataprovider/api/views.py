@@ -93,7 +93,7 @@ class EventViewSet(StrictView, mixins.ListModelMixin, viewsets.GenericViewSet[Ev
         )
 
     def _spoken(self, refusal: services.EventConflict) -> dict[str, dict[str, Any]]:
-        fields = self.get_serializer().fields
+        fields = EventSerializer().fields
         return {
             name: {
                 "stored": fields[name].to_representation(stored),

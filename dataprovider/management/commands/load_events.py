@@ -1,14 +1,15 @@
 import csv
 import gzip
+import sys
 import time
 from argparse import ArgumentParser
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from datetime import date
 from io import TextIOWrapper
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
@@ -65,7 +66,7 @@ class Command(BaseCommand):
         summary = f"Loaded {stored} events; known before {known}, bad lines left out {self.bad}"
         self.stdout.write(self.style.SUCCESS(summary))
 
-    def usable_lines(self, text: TextIOWrapper) -> Iterator[tuple[int, Event]]:
+    def usable_lines(self, text: TextIO) -> Iterator[tuple[int, Event]]:
         """Each good line's number and event; bad ones are reported."""
         rows = csv.DictReader(text)
         names = {name: NAMES.get(name.strip(), name.strip()) for name in rows.fieldnames or []}
@@ -87,18 +88,19 @@ class Command(BaseCommand):
 
     def report(self, line: int, reason: str) -> None:
         self.bad += 1
-        tqdm.write(f"line {line}: {reason}", file=self.stderr._out)
+        tqdm.write(f"line {line}: {reason}", file=sys.stderr)
 
 
 @contextmanager
-def opened(file: Path) -> Iterator[TextIOWrapper]:
+def opened(file: Path) -> Iterator[TextIO]:
     """The file's text, unpacked if need be, with a bar that shows how far it was read."""
     size = file.stat().st_size
+    counted: Any
     with (
         file.open("rb") as raw,
         tqdm.wrapattr(raw, "read", total=size, desc=file.name, disable=None) as counted,
-        gzip.open(counted) if file.suffix == ".gz" else nullcontext(counted) as plain,
     ):
+        plain = gzip.GzipFile(fileobj=counted) if file.suffix == ".gz" else counted
         yield TextIOWrapper(plain, encoding="utf-8-sig", newline="")
 
 
@@ -123,8 +125,8 @@ def plainly_good(content: dict[str, str]) -> dict[str, Any] | None:
 
 def spoken(error: ValidationError) -> str:
     """The field errors in one line."""
-    assert isinstance(error.detail, dict)
-    return "; ".join(f"{field}: {' '.join(reasons)}" for field, reasons in error.detail.items())
+    details: Any = error.detail
+    return "; ".join(f"{field}: {' '.join(reasons)}" for field, reasons in details.items())
 
 
 def let_others_write() -> None:

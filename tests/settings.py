@@ -1,0 +1,24 @@
+"""The project's settings for tests: embedded stores in a folder of their own, no ``.env``."""
+
+import atexit
+import os
+import shutil
+import tempfile
+
+_folder = tempfile.mkdtemp(prefix="tests-")
+atexit.register(shutil.rmtree, _folder, ignore_errors=True)
+
+for name in ("DEBUG", "DEMO", "PORT", "SECRET_KEY", "SERVICES", "DATA_PROVIDER_URL"):
+    os.environ.pop(name, None)
+os.environ |= {"DATA_DIR": _folder, "ENV_FILE": os.devnull}
+
+from config.settings import *  # noqa: E402, F403
+from config.settings import DATA_DIR, DATABASES  # noqa: E402
+
+for alias, database in DATABASES.items():
+    if database["ENGINE"].endswith("sqlite3"):
+        # Between threads, SQLite in memory says "table is locked" where a WAL file waits.
+        database["TEST"] = {"NAME": str(DATA_DIR / f"test_{alias}.sqlite3")}
+
+DATA_PROVIDER_URL = "http://provider.test"
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
