@@ -1,5 +1,3 @@
-from collections.abc import Iterator
-
 import pytest
 from rest_framework.test import APIClient
 
@@ -12,7 +10,6 @@ def api() -> APIClient:
 
 
 @pytest.fixture(autouse=True)
-def _nothing_kept() -> Iterator[None]:
+def _nothing_kept() -> None:
     """Answers are kept by the state of the stores, which tests roll back."""
     lean.kept_answer.cache_clear()
-    yield
