@@ -27,7 +27,7 @@ def index(request: HttpRequest) -> HttpResponse:
     """What runs here, how fresh it is, and where to go on."""
     services = [
         {
-            "name": service.name,
+            "name": str(service.verbose_name),
             "summary": service.summary,
             "links": [{"title": title, "path": link} for title, link in service.links],
             "freshness": _freshness(service),

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.db import InterfaceError, OperationalError
 from rest_framework import status
-from rest_framework.exceptions import APIException
+from rest_framework.exceptions import APIException, ErrorDetail, UnsupportedMediaType
 from rest_framework.response import Response
 from rest_framework.views import exception_handler as drf_exception_handler
 
@@ -36,4 +36,7 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
             status=status.HTTP_503_SERVICE_UNAVAILABLE,
             headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
         )
+    if isinstance(error, UnsupportedMediaType):
+        allowed = " or ".join(parser.media_type for parser in context["view"].parser_classes)
+        error.detail = ErrorDetail(f"{error.detail} Allowed: {allowed}.", error.default_code)
     return drf_exception_handler(error, context)

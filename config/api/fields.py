@@ -10,7 +10,8 @@ class ChoiceField(serializers.ChoiceField):
 
     def __init__(self, choices: Any, **kwargs: Any) -> None:
         super().__init__(choices, **kwargs)
-        allowed = " or ".join(str(choice) for choice in self.choices)
+        *others, last = (str(choice) for choice in self.choices)
+        allowed = f"{', '.join(others)} or {last}"
         self.error_messages["invalid_choice"] = f"Not allowed; allowed: {allowed}."
 
 

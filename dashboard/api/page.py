@@ -76,9 +76,6 @@ def calendar_map(report: dict[str, Any]) -> dict[str, Any]:
             for month in range(1, 13)
             for column in [(date(report["year"], month, 1).timetuple().tm_yday - 1 + offset) // 7]
         ],
-        "steps": [
-            {"level": level, "least": ceil(top * (level - 1) / 4) if level else 0}
-            for level in range(5)
-        ],
+        "steps": [{"level": level, "least": top * (level - 1) // 4 + 1} for level in range(5)],
         "top": top,
     }

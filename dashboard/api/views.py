@@ -43,6 +43,7 @@ class ReportView(StrictView):
     One event is one room-night.
     """
 
+    name = "Dashboard"
     renderer_classes = [JSONRenderer, ReportPageRenderer]
 
     def known_parameters(self) -> Mapping[str, str]:
