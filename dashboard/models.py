@@ -88,7 +88,7 @@ class IngestionQuerySet(models.QuerySet["Ingestion"]):
 
     def locked(self) -> "Ingestion":
         """The state, held until the transaction ends: whoever stores events waits here."""
-        return self.select_for_update().get(pk=1)
+        return self.select_for_update().get_or_create(pk=1)[0]
 
     def lease(self, length: timedelta) -> bool:
         """Let this run be the only one for a while; False if another one is."""

@@ -16,9 +16,10 @@ from config.settings import *  # noqa: E402, F403
 from config.settings import DATA_DIR, DATABASES  # noqa: E402
 
 for alias, database in DATABASES.items():
+    database["TEST"] = {"DEPENDENCIES": []}
     if database["ENGINE"].endswith("sqlite3"):
         # Between threads, SQLite in memory says "table is locked" where a WAL file waits.
-        database["TEST"] = {"NAME": str(DATA_DIR / f"test_{alias}.sqlite3")}
+        database["TEST"]["NAME"] = str(DATA_DIR / f"test_{alias}.sqlite3")
 
 DATA_PROVIDER_URL = "http://provider.test"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
