@@ -14,6 +14,9 @@ seed: .venv/runs  ## made-up content for stores that are new
 test: .venv/tests  ## the tests, on two cores
 	$(BIN)/pytest -n 2
 
+soak: .venv/tests  ## long runs with kills and restarts
+	$(BIN)/pytest -m soak
+
 check: .venv/tests  ## what must hold before a commit lands
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -41,4 +44,4 @@ shell: .venv/runs  ## a Python shell with the models
 	$(BIN)/pip install --quiet --disable-pip-version-check --only-binary :all: -r requirements-dev.txt
 	@touch $@
 
-.PHONY: help run seed test check fix bench shell
+.PHONY: help run seed test soak check fix bench shell

@@ -84,7 +84,8 @@ class DailyTotal(models.Model):
 
 class IngestionQuerySet(models.QuerySet["Ingestion"]):
     def current(self) -> "Ingestion":
-        return self.get_or_create(pk=1)[0]
+        """The state, or that of a dashboard that never ingested."""
+        return self.filter(pk=1).first() or Ingestion(pk=1)
 
     def locked(self) -> "Ingestion":
         """The state, held until the transaction ends: whoever stores events waits here."""
@@ -92,7 +93,7 @@ class IngestionQuerySet(models.QuerySet["Ingestion"]):
 
     def lease(self, length: timedelta) -> bool:
         """Let this run be the only one for a while; False if another one is."""
-        self.current()
+        self.get_or_create(pk=1)
         free = models.Q(leased_until=None) | models.Q(leased_until__lt=Now())
         return bool(self.filter(free, pk=1).update(leased_until=until_after(length)))
 

@@ -3,7 +3,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from itertools import islice
 from uuid import uuid4
 
@@ -16,9 +16,6 @@ from dashboard import bulk, provider
 from dashboard.models import DailyTotal, Ingestion, Reading, RejectedEvent, Status, until_after
 from dashboard.provider import Event, Page, Unusable
 
-# Longer than the longest pause between two commits of a run that is alive, mostly: a run that
-# outlives its lease costs work done twice, never an event counted twice.
-LEASE = timedelta(seconds=30)
 PAGES_A_COMMIT = 5
 PAGES_REREAD_A_RUN = 5
 EARLIEST = datetime.min.replace(tzinfo=UTC)
@@ -50,7 +47,7 @@ def ingest_events(*, at: datetime, progress: Progress | None = None) -> Ingested
 
     :raises ProviderUnavailable: the watermark then stays where the last good page left it.
     """
-    if not Ingestion.objects.lease(LEASE):
+    if not Ingestion.objects.lease(settings.INGEST_LEASE):
         return Ingested(is_turned_away=True)
     try:
         return _ingest(at, progress or _ignore)
@@ -146,7 +143,7 @@ def store_pages(some: list[Page], *, at: datetime, latest: datetime | None = Non
     if fresh:
         state.version = uuid4()
     if state.leased_until is not None:
-        state.leased_until = until_after(LEASE)
+        state.leased_until = until_after(settings.INGEST_LEASE)
     state.save(update_fields=["watermark", "version", "leased_until"])
     return Ingested(len(fresh), len(events) - len(fresh), rejected)
 

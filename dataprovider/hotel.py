@@ -17,6 +17,8 @@ NIGHTS, NIGHTS_WEIGHTS = (1, 2, 3, 4, 5, 7, 10, 14), (20, 26, 20, 10, 7, 11, 4, 
 LONGEST_STAY = max(NIGHTS)
 CANCELLED_SHARE = 0.27
 BOOKINGS_A_DAY = 9
+# Guests cancel before others book, so that no room is given away before it is free.
+MORNING, DAYTIME = (6, 9), (9, 23)
 DEMO_HOTELS = [1, 2, 3]
 
 # The rooms that are taken, and since when, by room and night.
@@ -114,12 +116,13 @@ def a_year(chance: random.Random, *, hotel_id: int, until: datetime) -> list[Eve
         for stay in cancellations.pop(today, []):
             for day in stay.days():
                 taken.pop((stay.room_id, day), None)
-            events += stay.events(Status.CANCELLATION, _some_time(chance, midnight, until))
+            at = _some_time(chance, midnight, until, MORNING)
+            events += stay.events(Status.CANCELLATION, at)
         for _ in range(round(BOOKINGS_A_DAY * chance.uniform(1.5, 3.5))):
             wanted = wish(chance, today)
             if wanted is None:
                 continue
-            at = _some_time(chance, midnight, until)
+            at = _some_time(chance, midnight, until, DAYTIME)
             stay_or_none = find_room(
                 chance, hotel_id=hotel_id, arrival=wanted[0], nights=wanted[1], taken=taken, at=at
             )
@@ -135,5 +138,8 @@ def a_year(chance: random.Random, *, hotel_id: int, until: datetime) -> list[Eve
     return sorted(events, key=lambda event: event.timestamp)
 
 
-def _some_time(chance: random.Random, midnight: datetime, until: datetime) -> datetime:
-    return min(midnight + timedelta(seconds=chance.randrange(7 * 3600, 23 * 3600)), until)
+def _some_time(
+    chance: random.Random, midnight: datetime, until: datetime, hours: tuple[int, int]
+) -> datetime:
+    first, last = hours
+    return min(midnight + timedelta(seconds=chance.randrange(first * 3600, last * 3600)), until)

@@ -419,7 +419,7 @@ class TestCompareWithProvider:
 class TestTwoRunsAtOnce:
     def test_end_as_one_would(self, provider, clock):
         """Even where neither sees the other's lease."""
-        Ingestion.objects.current()
+        Ingestion.objects.create(pk=1)
         provider.page_size = 3
         provider.add(*[event(id, at=f"2020-03-01T00:00:{id:02}Z") for id in range(1, 60)])
         start = Barrier(4)

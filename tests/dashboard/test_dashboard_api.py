@@ -1,0 +1,228 @@
+import json
+import re
+from datetime import UTC, date, datetime
+
+import pytest
+import time_machine
+from django.db import OperationalError
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dashboard.api import lean
+from dashboard.models import Ingestion
+from dashboard.report import Question, report
+from tests.dashboard.factories import DailyTotalFactory
+
+pytestmark = pytest.mark.django_db(databases=["dashboard"])
+
+
+class TestReport:
+    def test_has_every_month_zeros_included(self, api):
+        DailyTotalFactory(day=date(2020, 1, 31), bookings=3, cancellations=1)
+        DailyTotalFactory(day=date(2020, 12, 31), bookings=2, cancellations=4)
+
+        answer = api.get("/dashboard?hotel_id=1&year=2020").json()
+
+        assert [row["month"] for row in answer["data"]] == [
+            f"2020-{month:02}" for month in range(1, 13)
+        ]
+        assert answer["data"][0] == {
+            "month": "2020-01", "bookings": 3, "cancellations": 1, "net": 2
+        }  # fmt: skip
+        assert answer["data"][1]["bookings"] == 0
+        assert answer["data"][11]["net"] == -2
+        assert answer["total"] == {"bookings": 5, "cancellations": 5, "net": 0}
+
+    @pytest.mark.parametrize(("year", "days"), [(2019, 365), (2020, 366), (1, 365), (9999, 365)])
+    def test_has_every_day(self, api, year, days):
+        DailyTotalFactory(day=date(year, 12, 31), bookings=7, cancellations=0)
+
+        data = api.get(f"/dashboard?hotel_id=1&period=day&year={year}").json()["data"]
+
+        assert len(data) == days
+        assert data[0]["day"] == f"{year:04}-01-01"
+        assert data[-1] == {
+            "day": f"{year:04}-12-31", "bookings": 7, "cancellations": 0, "net": 7
+        }  # fmt: skip
+
+    def test_of_a_year_is_one_row(self, api):
+        DailyTotalFactory(day=date(2020, 2, 1))
+        DailyTotalFactory(day=date(2020, 3, 1))
+        DailyTotalFactory(day=date(2021, 1, 1))
+
+        data = api.get("/dashboard?hotel_id=1&period=year&year=2020").json()["data"]
+
+        assert data == [{"year": 2020, "bookings": 6, "cancellations": 2, "net": 4}]
+
+    def test_keeps_hotels_and_readings_apart(self, api):
+        DailyTotalFactory(day=date(2020, 1, 1), bookings=1)
+        DailyTotalFactory(day=date(2020, 1, 1), bookings=10, reading="timestamp")
+        DailyTotalFactory(day=date(2020, 1, 1), bookings=100, hotel_id=2)
+
+        answer = api.get("/dashboard?hotel_id=1&year=2020&by=timestamp").json()
+
+        assert (answer["by"], answer["total"]["bookings"]) == ("timestamp", 10)
+
+    def test_of_an_unknown_hotel_is_all_zeros_and_was_never_ingested(self, api):
+        answer = api.get("/dashboard?hotel_id=404&year=2020").json()
+
+        assert answer["total"] == {"bookings": 0, "cancellations": 0, "net": 0}
+        assert answer["ingested_through"] is None
+
+    def test_tells_the_watermark(self, api):
+        Ingestion.objects.create(pk=1, watermark=datetime(2020, 12, 31, 23, 59, 59, tzinfo=UTC))
+
+        assert api.get("/dashboard?hotel_id=1").json()["ingested_through"] == "2020-12-31T23:59:59Z"
+
+    @time_machine.travel("2031-12-31T23:59:59Z", tick=False)
+    def test_is_about_this_year_unless_told(self, api):
+        assert api.get("/dashboard?hotel_id=1").json()["year"] == 2031
+
+    @pytest.mark.parametrize(
+        ("query", "name"),
+        [
+            ("", "hotel_id"),
+            ("hotel_id=", "hotel_id"),
+            ("hotel_id=one", "hotel_id"),
+            ("hotel_id=9223372036854775808", "hotel_id"),
+            ("hotel_id=1&hotel_id=2", "hotel_id"),
+            ("hotel_id=1&year=0", "year"),
+            ("hotel_id=1&year=10000", "year"),
+            ("hotel_id=1&period=week", "period"),
+            ("hotel_id=1&by=room", "by"),
+            ("hotel_id=1&yaer=2020", "yaer"),
+            ("hotel_id=1&limit=0", "limit"),
+            ("hotel_id=1&format=xml", "format"),
+        ],
+    )
+    @pytest.mark.parametrize("slash", ["", "/"])
+    def test_refuses(self, api, query, name, slash):
+        response = api.get(f"/dashboard{slash}?{query}")
+
+        assert response.status_code == 400
+        assert list(response.json()) == [name]
+
+    @pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
+    def test_allows_no(self, api, method):
+        assert getattr(api, method)("/dashboard?hotel_id=1").status_code == 405
+
+    def test_answers_503_while_the_store_is_away(self, api, monkeypatch):
+        def away(*args):
+            raise OperationalError("gone")
+
+        monkeypatch.setattr(lean, "_answer", away)
+        monkeypatch.setattr("dashboard.api.views.report", away)
+
+        response = api.get("/dashboard?hotel_id=1")
+
+        assert response.status_code == 503
+        assert int(response.headers["Retry-After"]) > 0
+
+
+class TestKeptAnswers:
+    def test_equal_what_the_full_view_says(self, api):
+        DailyTotalFactory(day=date(2020, 1, 31))
+        query = "/dashboard?hotel_id=1&year=2020&period=day"
+
+        assert api.get(query).content == api.get(f"{query}&format=json").content
+
+    def test_change_with_the_stores(self, api):
+        Ingestion.objects.create(pk=1)
+        before = api.get("/dashboard?hotel_id=1&year=2020")
+        DailyTotalFactory(day=date(2020, 1, 31))
+        state = Ingestion.objects.current()
+        state.advance(datetime(2020, 1, 1, tzinfo=UTC))
+        state.save()
+
+        after = api.get("/dashboard?hotel_id=1&year=2020")
+
+        assert before.json()["total"]["bookings"] == 0
+        assert after.json()["total"]["bookings"] == 3
+        assert before.headers["ETag"] != after.headers["ETag"]
+
+    def test_are_not_sent_to_who_has_them(self, api):
+        etag = api.get("/dashboard?hotel_id=1").headers["ETag"]
+
+        response = api.get("/dashboard?hotel_id=1", headers={"If-None-Match": etag})
+
+        assert (response.status_code, response.content) == (304, b"")
+        assert response.headers["ETag"] == etag
+        other = api.get("/dashboard?hotel_id=1", headers={"If-None-Match": '"other"'})
+        assert other.status_code == 200
+
+    def test_cost_one_query(self, api, django_assert_num_queries):
+        api.get("/dashboard?hotel_id=1")
+
+        with django_assert_num_queries(1, using="dashboard"):
+            api.get("/dashboard?hotel_id=1")
+
+
+class TestPage:
+    def page(self, api, query):
+        response = api.get(f"/dashboard?{query}", headers={"Accept": "text/html"})
+        return response, response.content.decode()
+
+    def test_shows_bars_for_months(self, api):
+        DailyTotalFactory(day=date(2020, 8, 31))
+
+        response, html = self.page(api, "hotel_id=1&year=2020")
+
+        assert response.status_code == 200
+        assert html.index("<svg") < html.index("ingested_through")
+        assert len(re.findall(r'class="bookings" x=', html)) == 12
+        assert "2020-08: 3 booked, 1 cancelled, 2 net" in html
+
+    def test_shows_a_calendar_for_days(self, api):
+        DailyTotalFactory(day=date(2020, 8, 31))
+
+        _, html = self.page(api, "hotel_id=1&year=2020&period=day")
+
+        assert len(re.findall(r'<rect class="level-\d" x=', html)) == 366
+        assert "2020-08-31: 2 net (3 booked, 1 cancelled)" in html
+
+    def test_asks_for_the_hotel_when_it_is_left_out(self, api):
+        response, html = self.page(api, "")
+
+        assert response.status_code == 400
+        assert 'name="hotel_id" required' in html
+
+    def test_keeps_what_was_asked_in_its_form(self, api):
+        _, html = self.page(api, "hotel_id=7&year=2020&period=day&by=timestamp")
+
+        assert 'name="hotel_id" required value="7"' in html
+        assert '<option value="day" selected>' in html
+        assert '<option value="timestamp" selected>' in html
+
+    def test_escapes_what_was_asked(self, api):
+        _, html = self.page(api, "hotel_id=%22%3E%3Cscript%3Ealert(1)%3C/script%3E")
+
+        assert "<script>alert" not in html
+
+
+@given(
+    rows=st.dictionaries(
+        st.dates(date(2019, 12, 1), date(2021, 1, 31)),
+        st.tuples(st.integers(0, 50), st.integers(0, 50)),
+        max_size=12,
+    ),
+    year=st.sampled_from([2019, 2020, 2021]),
+    period=st.sampled_from(["day", "month", "year"]),
+)
+def test_every_period_adds_up_to_the_days_of_the_year(rows, year, period):
+    from dashboard.models import DailyTotal
+
+    DailyTotal.objects.all().delete()
+    for day, (bookings, cancellations) in rows.items():
+        DailyTotalFactory(day=day, bookings=bookings, cancellations=cancellations)
+
+    found = report(Question(1, period, year, "night_of_stay"), None)
+
+    inside = [counts for day, counts in rows.items() if day.year == year]
+    assert found["total"]["bookings"] == sum(bookings for bookings, _ in inside)
+    assert found["total"]["cancellations"] == sum(cancelled for _, cancelled in inside)
+    assert sum(row["net"] for row in found["data"]) == found["total"]["net"]
+    by_name = {str(row[period]): row["bookings"] for row in found["data"]}
+    for day, (bookings, _) in rows.items():
+        if day.year == year and period == "day":
+            assert by_name[str(day)] == bookings
+    assert json.dumps(found)

@@ -1,0 +1,129 @@
+import gzip
+from datetime import UTC, datetime
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+from hypothesis import given
+from hypothesis import strategies as st
+from rest_framework.exceptions import ValidationError
+
+from dataprovider.api.serializers import EventSerializer
+from dataprovider.management.commands.load_events import FIELDS, plainly_good
+from dataprovider.models import Event
+from tests.dataprovider.factories import EventFactory
+
+pytestmark = pytest.mark.django_db(databases=["dataprovider"])
+
+SAMPLE = """\
+room_reservation_id,night_of_stay,id,status,event_timestamp,hotel_id
+5b98ee3c-79cb-5479-8c5c-5bebb034f91c,2016-02-25,1,1,2014-03-18 10:59:37,1
+5b98ee3c-79cb-5479-8c5c-5bebb034f91c,2016-02-26,2,2,2014-03-18 10:59:37,1
+"""
+
+
+def load(path):
+    out = StringIO()
+    call_command("load_events", str(path), stdout=out)
+    return out.getvalue()
+
+
+class TestLoadEvents:
+    def test_reads_the_sample_layout(self, tmp_path):
+        (tmp_path / "events.csv").write_text(SAMPLE)
+
+        said = load(tmp_path / "events.csv")
+
+        assert "Loaded 2 events; known before 0, bad lines left out 0" in said
+        first = Event.objects.get(id=1)
+        assert first.room_id == "5b98ee3c-79cb-5479-8c5c-5bebb034f91c"
+        assert first.timestamp == datetime(2014, 3, 18, 10, 59, 37, tzinfo=UTC)
+        assert Event.objects.get(id=2).rpg_status == 2
+
+    def test_reads_it_packed(self, tmp_path):
+        (tmp_path / "events.csv.gz").write_bytes(gzip.compress(SAMPLE.encode()))
+
+        assert "Loaded 2 events" in load(tmp_path / "events.csv.gz")
+
+    def test_reads_the_api_s_names_in_any_order(self, tmp_path):
+        (tmp_path / "events.csv").write_text(
+            "\ufeffhotel_id,room_id,timestamp,rpg_status,night_of_stay,id\n"
+            "2,7,2020-01-01T00:00:00+02:00,1,2020-01-01,5\n",
+            encoding="utf-8",
+        )
+
+        load(tmp_path / "events.csv")
+
+        assert Event.objects.get().timestamp == datetime(2019, 12, 31, 22, tzinfo=UTC)
+
+    def test_doubles_nothing(self, tmp_path):
+        (tmp_path / "events.csv").write_text(SAMPLE)
+        load(tmp_path / "events.csv")
+
+        assert "Loaded 0 events; known before 2" in load(tmp_path / "events.csv")
+        assert Event.objects.count() == 2
+
+    def test_reports_bad_lines_with_their_number_and_leaves_them_out(self, tmp_path, capsys):
+        EventFactory(id=1)
+        (tmp_path / "events.csv").write_text(
+            SAMPLE
+            + "a,2016-02-30,3,1,2014-03-18 10:59:37,1\n"
+            + "a,2016-02-26,,1,2014-03-18 10:59:37,1\n"
+            + "a,2016-02-26,4,7,2014-03-18 10:59:37,1\n"
+            + "short\n"
+            + "a,2016-02-26,5,1,2014-03-18 10:59:37,1\n"
+        )
+
+        said = load(tmp_path / "events.csv")
+
+        assert "Loaded 2 events; known before 0, bad lines left out 5" in said
+        lines = capsys.readouterr().err
+        assert "line 2: event 1 is known with other content" in lines
+        assert "line 4: night_of_stay: Date has wrong format" in lines
+        assert "line 5: id: This field is required." in lines
+        assert "line 6: rpg_status:" in lines
+        assert "line 7: " in lines
+        assert set(Event.objects.values_list("id", flat=True)) == {1, 2, 5}
+
+    @pytest.mark.parametrize(
+        ("content", "reason"),
+        [
+            (b"", "missing: hotel_id, id"),
+            (b"id,hotel\n1,2\n", "missing: hotel_id"),
+            (b"\xff\xfe\x00", "cannot be read"),
+        ],
+    )
+    def test_says_why_a_file_is_no_use(self, tmp_path, content, reason):
+        (tmp_path / "events.csv").write_bytes(content)
+
+        with pytest.raises(CommandError, match=reason):
+            load(tmp_path / "events.csv")
+
+    def test_says_that_there_is_no_file(self, tmp_path):
+        with pytest.raises(CommandError, match="No such file"):
+            load(tmp_path / "none.csv")
+
+    def test_keeps_what_came_before_a_torn_end(self, tmp_path):
+        torn = gzip.compress(SAMPLE.encode())[:-12]
+        (tmp_path / "events.csv.gz").write_bytes(torn)
+
+        with pytest.raises(CommandError, match="cannot be read"):
+            load(tmp_path / "events.csv.gz")
+
+
+TEXTS = st.one_of(
+    st.sampled_from(["1", "-1", "007", "2", "9223372036854775807", "9223372036854775808", "1.0"]),
+    st.sampled_from(["2020-01-01", "2020-02-30", "2020-01-01T10:00", "2020-01-01 10:00:37"]),
+    st.sampled_from(["2020-01-01T10:00:00+02:00", "2020-01-01T10:00:00Z", "0001-01-01", "x" * 65]),
+    st.text(max_size=5),
+)
+
+
+@given(content=st.fixed_dictionaries(dict.fromkeys(sorted(FIELDS), TEXTS)))
+def test_a_line_that_is_plainly_good_is_what_the_serializer_makes_of_it(content):
+    quick = plainly_good(content)
+    if quick is not None:
+        try:
+            assert quick == dict(EventSerializer().run_validation(content))
+        except ValidationError as error:
+            raise AssertionError(f"{content}: {error}") from error

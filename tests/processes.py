@@ -1,0 +1,100 @@
+"""Real processes for tests: started on free ports, waited for, and never left behind."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import requests
+
+ROOT = Path(__file__).resolve().parent.parent
+PATIENCE = 60.0
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def eventually(check: Callable[[], Any], what: str, patience: float = PATIENCE) -> Any:
+    """What ``check`` answers as soon as that is true; other processes work meanwhile."""
+    deadline = time.monotonic() + patience
+    while True:
+        if found := check():
+            return found
+        assert time.monotonic() < deadline, f"not within {patience:.0f} seconds: {what}"
+        time.sleep(0.05)
+
+
+def environment(folder: Path, **settings: str) -> dict[str, str]:
+    """Ours, with the project's own settings replaced by these."""
+    inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    return inherited | {"DATA_DIR": str(folder), "ENV_FILE": os.devnull} | settings
+
+
+def manage(
+    env: dict[str, str], *arguments: str, **options: Any
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=ROOT,
+        env=env,
+        text=True,
+        capture_output=True,
+        timeout=PATIENCE,
+    )
+
+
+@contextmanager
+def running(env: dict[str, str], *command: str) -> Iterator[subprocess.Popen[str]]:
+    """The command as a process; it and all that it started are gone at the end."""
+    mark = f"STARTED_BY_TEST={uuid4()}"
+    with (Path(env["DATA_DIR"]) / "output.log").open("a") as output:
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=env | dict([mark.split("=")]),
+            text=True,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.terminate()
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        for pid in processes_with(mark):
+            os.kill(pid, signal.SIGKILL)
+
+
+def processes_with(variable: str) -> list[int]:
+    """The processes that have this in their environment, whoever started them."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            if variable.encode() in (entry / "environ").read_bytes().split(b"\0"):
+                found.append(int(entry.name))
+        except (FileNotFoundError, PermissionError, ProcessLookupError):
+            continue
+    return found
+
+
+def answers(url: str) -> bool:
+    try:
+        return requests.get(url, timeout=5).ok
+    except requests.RequestException:
+        return False

@@ -1,0 +1,63 @@
+"""``make run`` as its user meets it: all processes, over HTTP, on embedded stores."""
+
+import signal
+import sys
+
+import pytest
+import requests
+
+from tests.processes import answers, environment, eventually, free_port, processes_with, running
+
+EVENT = {
+    "id": 1,
+    "hotel_id": 7,
+    "timestamp": "2020-01-01T00:00:00Z",
+    "rpg_status": 1,
+    "room_id": "101",
+    "night_of_stay": "2020-02-03",
+}
+
+
+@pytest.fixture
+def env(tmp_path):
+    return environment(tmp_path, PORT=str(free_port()), DEMO="false", INGEST_SECONDS="1")
+
+
+def url(env, path=""):
+    return f"http://127.0.0.1:{env['PORT']}{path}"
+
+
+def bookings(env):
+    asked = url(env, "/dashboard?hotel_id=7&year=2020&period=year")
+    return requests.get(asked, timeout=5).json()["total"]["bookings"]
+
+
+class TestMakeRun:
+    def test_brings_a_posted_event_to_the_dashboard_and_keeps_it(self, env, tmp_path):
+        with running(env, sys.executable, "-m", "config.run") as run:
+            eventually(lambda: answers(url(env, "/readyz")), "the web is ready")
+            assert requests.post(url(env, "/events"), json=EVENT, timeout=5).status_code == 201
+            eventually(lambda: bookings(env) == 1, "worker and beat bring the event")
+
+            run.send_signal(signal.SIGINT)
+
+            assert run.wait(30) == 0
+            assert processes_with(f"DATA_DIR={tmp_path}") == []
+        log = (tmp_path / "output.log").read_text()
+        assert "Ingested events: stored=1" in log
+        assert "Traceback" not in log
+
+        with running(env, sys.executable, "-m", "config.run") as again:
+            eventually(lambda: answers(url(env, "/readyz")), "it starts again")
+            assert bookings(env) == 1
+            again.send_signal(signal.SIGHUP)
+            assert again.wait(30) == 0
+            assert processes_with(f"DATA_DIR={tmp_path}") == []
+
+    def test_says_that_the_port_is_taken(self, env, tmp_path):
+        with running(env, sys.executable, "-m", "http.server", env["PORT"], "--bind", "127.0.0.1"):
+            eventually(lambda: answers(url(env)), "somebody else has the port")
+            with running(env, sys.executable, "-m", "config.run") as run:
+                assert run.wait(30) == 1
+
+        assert "choose another port: make run PORT=8001" in (tmp_path / "output.log").read_text()
