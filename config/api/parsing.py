@@ -36,7 +36,7 @@ def check_parameters(sent: QueryDict, known: Mapping[str, str]) -> None:
             ]
         elif len(values) > 1:
             errors[name] = [f"Given {len(values)} times; allowed: once, {known[name]}."]
-        elif not values[0].strip():
+        elif values[0] == "":
             errors[name] = [f"Empty; leave it out, or give {known[name]}."]
     if errors:
         raise ValidationError(errors)

@@ -78,6 +78,11 @@ class DayField(StrictField):
         return date.fromisoformat(text)
 
 
+INSTANT_SCHEMA = {
+    "anyOf": [{"type": "string", "format": "date"}, {"type": "string", "format": "date-time"}]
+}
+
+
 class StrictFilter(django_filters.Filter):
     """A filter that tells its users what it takes (``help_text``)."""
 
@@ -98,11 +103,13 @@ class WholeNumberFilter(StrictFilter):
 
 class SinceFilter(StrictFilter):
     field_class = InstantField
+    schema = INSTANT_SCHEMA
     allowed = "an ISO 8601 date or datetime (2020-01-31, 2020-01-31T12:00:00Z)"
 
 
 class UntilFilter(StrictFilter):
     field_class = LastInstantField
+    schema = INSTANT_SCHEMA
     allowed = f"{SinceFilter.allowed}; the whole of a date belongs to it"
 
 

@@ -30,7 +30,14 @@ CONFLICT_EXAMPLE = {
 }
 
 
-@extend_schema_view(list=extend_schema(summary="List events"))
+MALFORMED = OpenApiResponse(description="Malformed: each field or parameter with what is wrong.")
+
+
+@extend_schema_view(
+    list=extend_schema(
+        summary="List events", responses={200: EventSerializer(many=True), 400: MALFORMED}
+    )
+)
 class EventViewSet(StrictView, mixins.ListModelMixin, viewsets.GenericViewSet[Event]):
     """Bookings and cancellations of hotels, one for each room and night, by timestamp and id.
 
@@ -69,9 +76,7 @@ class EventViewSet(StrictView, mixins.ListModelMixin, viewsets.GenericViewSet[Ev
                 "This very event was recorded before; nothing changed.",
                 [OpenApiExample("Known", EXAMPLE)],
             ),
-            400: OpenApiResponse(
-                description="Malformed: each field with what is wrong about it.",
-            ),
+            400: MALFORMED,
             409: OpenApiResponse(
                 ConflictSerializer,
                 "The id stands for an event with other content, which stays.",

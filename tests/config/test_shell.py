@@ -1,0 +1,215 @@
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+from django.core.management import call_command
+from django.db import OperationalError
+from django.urls import get_resolver
+
+from tests.processes import ROOT, environment
+
+ALL_STORES = ["default", "dataprovider", "dashboard"]
+every_store = pytest.mark.django_db(databases=ALL_STORES)
+
+
+class TestHealth:
+    def test_of_the_process_asks_no_store(self, api):
+        assert api.get("/healthz").json() == {"status": "ok"}
+
+    @every_store
+    def test_of_the_stores_names_each(self, api):
+        answer = api.get("/readyz")
+
+        assert answer.status_code == 200
+        assert answer.json()["checks"] == dict.fromkeys([*ALL_STORES, "broker"], "ok")
+
+    @every_store
+    def test_names_the_store_that_is_away(self, api, monkeypatch):
+        def ask(alias):
+            if alias == "dashboard":
+                raise OperationalError("gone")
+
+        monkeypatch.setattr("config.views._ask", ask)
+
+        answer = api.get("/readyz")
+
+        assert answer.status_code == 503
+        assert answer.headers["Retry-After"]
+        assert answer.json()["checks"]["dashboard"] == "away"
+        assert answer.json()["checks"]["dataprovider"] == "ok"
+
+
+@every_store
+class TestPages:
+    def test_tell_prometheus_what_was_asked(self, api):
+        api.get("/events?limit=1")
+
+        text = api.get("/metrics").content.decode()
+
+        assert re.search(
+            r'http_request_seconds_count\{method="GET",route="/events",status="200"\} [1-9]', text
+        )
+        assert "dashboard_rejected_events 0.0" in text
+
+    def test_tell_a_person_what_runs_here(self, api):
+        html = api.get("/", headers={"Accept": "text/html"}).content.decode()
+
+        assert "Data provider" in html
+        assert 'href="/dashboard?hotel_id=1"' in html
+
+    def test_tell_a_program_too(self, api):
+        names = [service["name"] for service in api.get("/").json()["services"]]
+
+        assert names == ["Data provider", "Dashboard"]
+
+    @pytest.mark.parametrize("path", ["/docs", "/docs/dataprovider", "/docs/dashboard", "/docs/"])
+    def test_load_nothing_from_elsewhere(self, api, path):
+        html = api.get(path).content.decode()
+
+        assert "swagger-ui" in html
+        assert not re.findall(r'(?:src|href)="(?:https?:)?//[^"]+', html)
+
+    @pytest.mark.parametrize(
+        ("path", "paths"),
+        [
+            ("/schema", {"/events", "/dashboard"}),
+            ("/schema/dataprovider", {"/events"}),
+            ("/schema/dashboard/", {"/dashboard"}),
+        ],
+    )
+    def test_describe_the_api(self, api, path, paths):
+        schema = json.loads(api.get(f"{path}?format=json").content)
+
+        assert schema["openapi"].startswith("3.")
+        assert set(schema["paths"]) == paths
+
+    def test_that_do_not_exist_are_404_in_json(self, api):
+        answer = api.get("/nothing")
+
+        assert answer.status_code == 404
+        assert "/docs" in answer.json()["detail"]
+
+    def test_refuse_a_foreign_host_in_json(self, api):
+        answer = api.get("/events", headers={"Host": "evil.test"})
+
+        assert (answer.status_code, list(answer.json())) == (400, ["detail"])
+
+    def test_of_the_admin_open_for_who_logged_in(self, client, django_user_model):
+        client.force_login(django_user_model.objects.create_superuser("admin", password="x"))
+
+        for path in (
+            "",
+            "dashboard/rejectedevent/",
+            "dashboard/dailytotal/",
+            "dataprovider/event/",
+        ):
+            assert client.get(f"/admin/{path}").status_code == 200
+
+
+def test_every_path_of_the_contract_has_both_slashes():
+    routes = {
+        str(pattern.pattern)
+        for group in get_resolver().url_patterns
+        for pattern in getattr(group, "url_patterns", [group])
+        if "admin" not in str(group.pattern)
+    }
+
+    assert {route.rstrip("/") for route in routes} - {""} == {
+        route for route in routes if not route.endswith("/")
+    } - {""}
+    assert {f"{route}/" for route in routes if route and not route.endswith("/")} <= routes
+
+
+def test_migrations_reach_every_store(settings, monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        "config.management.commands.migrate_stores.call_command",
+        lambda name, **options: seen.append((name, options["database"])),
+    )
+
+    call_command("migrate_stores")
+
+    assert seen == [("migrate", alias) for alias in ALL_STORES]
+
+
+SHOW = """
+import django, json
+django.setup()
+from django.conf import settings as s
+from django.urls import get_resolver
+print(json.dumps({
+    "services": s.SERVICES, "databases": list(s.DATABASES), "secret": s.SECRET_KEY,
+    "middleware": s.MIDDLEWARE, "apps": s.INSTALLED_APPS, "beat": sorted(s.CELERY_BEAT_SCHEDULE),
+    "events": any(p.name == "events" for g in get_resolver().url_patterns
+                  for p in getattr(g, "url_patterns", [g])),
+    "provider": s.DATA_PROVIDER_URL,
+}))
+"""
+
+
+class TestSettings:
+    @pytest.fixture
+    def ask(self, tmp_path):
+        def ask(**variables):
+            env = environment(tmp_path, DJANGO_SETTINGS_MODULE="config.settings", **variables)
+            ran = subprocess.run(
+                [sys.executable, "-c", SHOW], cwd=ROOT, env=env, text=True, capture_output=True
+            )
+            last = (ran.stdout or ran.stderr).strip().splitlines()[-1]
+            return json.loads(last) if ran.returncode == 0 else last
+
+        return ask
+
+    def test_carry_everything_by_default(self, ask):
+        shown = ask()
+
+        assert shown["services"] == ["dataprovider", "dashboard"]
+        assert shown["databases"] == ALL_STORES
+        assert shown["provider"] == "http://127.0.0.1:8000"
+        assert "django.contrib.admin" in shown["apps"]
+        assert shown["beat"] == ["dashboard: ingest events"]
+
+    def test_simulate_only_in_a_demo(self, ask):
+        assert "dataprovider: simulate events" in ask(DEMO="true")["beat"]
+
+    def test_of_one_service_carry_nothing_of_the_others(self, ask):
+        shown = ask(SERVICES="dashboard")
+
+        assert shown["databases"] == ["default", "dashboard"]
+        assert not shown["events"]
+        assert not [app for app in shown["apps"] if "admin" in app or "auth" in app]
+        assert not [each for each in shown["middleware"] if "session" in each.lower()]
+
+    def test_keep_a_secret_between_starts(self, ask):
+        first = ask()["secret"]
+
+        assert len(first) >= 50
+        assert ask()["secret"] == first
+        assert ask(SECRET_KEY="given")["secret"] == "given"
+
+    def test_take_an_empty_variable_as_not_set(self, ask):
+        assert ask(PORT="", DATABASE_URL="", SERVICES="")["databases"] == ALL_STORES
+
+    @pytest.mark.parametrize(
+        ("variables", "sentence"),
+        [
+            ({"SERVICES": "dashbord"}, "SERVICES names dashbord; allowed: all"),
+            ({"PORT": "http"}, "PORT is 'http'; allowed: a whole number"),
+            ({"DATABASE_URL": "postgres://127.0.0.1/x"}, "SECRET_KEY is not set"),
+            ({"BROKER_URL": "redis://127.0.0.1"}, "SECRET_KEY is not set"),
+        ],
+    )
+    def test_stop_the_start_with_a_sentence(self, ask, variables, sentence):
+        assert sentence in ask(**variables)
+
+
+def test_every_setting_stands_in_the_example_and_the_readme():
+    source = (ROOT / "config" / "settings.py").read_text()
+    names = set(re.findall(r'(?:env\.\w+|_whole_number)\("([A-Z_]+)"', source)) - {"ENV_FILE"}
+    names |= {"DATAPROVIDER_DATABASE_URL", "DASHBOARD_DATABASE_URL", "DATABASE_URL"}
+    example, readme = (ROOT / ".env.example").read_text(), (ROOT / "README.md").read_text()
+
+    assert {name for name in names if f"{name}=" not in example} == set()
+    assert {name for name in names if f"`{name}`" not in readme} == set()
