@@ -74,17 +74,18 @@ def _ingest(at: datetime, progress: Progress) -> Ingested:
     state = Ingestion.objects.current()
     probe = provider.probe()
     provider_time = probe.answered_at or at
-    if state.recorded_through is None:
-        # From the first run on nothing is missed that comes late, even if that run breaks off.
+    is_first = state.recorded_through is None
+    if is_first:
+        # From here on nothing is missed that comes late, even if this run breaks off.
         state.recorded_through = provider_time
         state.save(update_fields=["recorded_through"])
     found = provider.pages(since=_overlapped(state.watermark))
     done = _store_all(found, at=at, progress=progress, latest=_overlapped(at))
-    if probe.knows_recorded:
+    if not is_first and probe.knows_recorded:
         late = provider.pages(recorded_since=_overlapped(state.recorded_through))
         done += _store_all(late, at=at, progress=progress)
         state.recorded_through = provider_time
-    else:
+    elif not is_first:
         done += _reread_some_of_the_past(state, at, progress)
     state.completed_at = at
     state.save(update_fields=["recorded_through", "reread_through", "completed_at"])

@@ -1,4 +1,8 @@
-"""The project's settings for tests: embedded stores in a folder of their own, no ``.env``."""
+"""The project's settings for tests: stores of their own, no ``.env``.
+
+Embedded stores in a new folder; with STORES=real the servers that production has, found at
+POSTGRES_URL, else on the standard local port.
+"""
 
 import atexit
 import os
@@ -11,6 +15,17 @@ atexit.register(shutil.rmtree, _folder, ignore_errors=True)
 for name in ("DEBUG", "DEMO", "PORT", "SECRET_KEY", "SERVICES", "DATA_PROVIDER_URL"):
     os.environ.pop(name, None)
 os.environ |= {"DATA_DIR": _folder, "ENV_FILE": os.devnull}
+
+POSTGRES_URL = os.environ.get("POSTGRES_URL", "postgres://postgres@127.0.0.1:5432")
+IS_REAL = os.environ.get("STORES") == "real"
+for alias, variable in {
+    "default": "DATABASE_URL",
+    "dataprovider": "DATAPROVIDER_DATABASE_URL",
+    "dashboard": "DASHBOARD_DATABASE_URL",
+}.items():
+    os.environ[variable] = f"{POSTGRES_URL}/{alias}" if IS_REAL else ""
+if IS_REAL:
+    os.environ["SECRET_KEY"] = "for tests alone"
 
 from config.settings import *  # noqa: E402, F403
 from config.settings import DATA_DIR, DATABASES  # noqa: E402

@@ -8,6 +8,8 @@ import requests
 
 from tests.processes import answers, environment, eventually, free_port, processes_with, running
 
+pytestmark = pytest.mark.processes
+
 EVENT = {
     "id": 1,
     "hotel_id": 7,

@@ -149,6 +149,7 @@ print(json.dumps({
 """
 
 
+@pytest.mark.processes
 class TestSettings:
     @pytest.fixture
     def ask(self, tmp_path):

@@ -17,6 +17,8 @@ from tests.dashboard.fake_provider import Clock, FakeProvider, event
 from tests.dashboard.test_ingestion import plain_count
 from tests.processes import environment, eventually, manage, running
 
+pytestmark = pytest.mark.processes
+
 EVENTS, PAGE_SIZE, PAGES_A_COMMIT = 2_000, 20, 5
 
 
