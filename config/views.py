@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.urls import include, path
 from django.views.decorators.http import require_safe
+from django.views.decorators.vary import vary_on_headers
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from kombu.exceptions import KombuError
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -23,6 +24,7 @@ View = Callable[..., HttpResponse]
 
 
 @require_safe
+@vary_on_headers("Accept")
 def index(request: HttpRequest) -> HttpResponse:
     """What runs here, how fresh it is, and where to go on."""
     services = [
