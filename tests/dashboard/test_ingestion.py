@@ -10,7 +10,7 @@ from django.db import connections
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dashboard import services
+from dashboard import bulk, services
 from dashboard.models import DailyTotal, Event, Ingestion, RejectedEvent
 from dashboard.provider import ProviderUnavailable
 from tests.dashboard.fake_provider import Clock, FakeProvider, event, instant
@@ -162,6 +162,25 @@ class TestIngestEvents:
         for _ in range(3):
             services.ingest_events(at=clock.tick(seconds=5))
 
+        assert totals() == plain_count(provider.events)
+
+    @pytest.mark.parametrize("write", ["insert_events", "add_to_totals"])
+    def test_leaves_nothing_half_written(self, provider, clock, monkeypatch, write):
+        provider.add(event(1), event(2))
+        with monkeypatch.context() as patch:
+            whole = getattr(bulk, write)
+
+            def crash_after(rows):
+                whole(rows)
+                raise KeyboardInterrupt
+
+            patch.setattr(bulk, write, crash_after)
+            with pytest.raises(KeyboardInterrupt):
+                services.ingest_events(at=clock.now)
+
+        assert not Event.objects.exists()
+        assert totals() == Counter()
+        services.ingest_events(at=clock.tick(seconds=5))
         assert totals() == plain_count(provider.events)
 
     def test_leaves_the_work_to_the_run_that_holds_the_lease(self, provider, clock):
