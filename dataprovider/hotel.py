@@ -16,7 +16,7 @@ LONGEST_LEAD_DAYS = 360
 NIGHTS, NIGHTS_WEIGHTS = (1, 2, 3, 4, 5, 7, 10, 14), (20, 26, 20, 10, 7, 11, 4, 2)
 LONGEST_STAY = max(NIGHTS)
 CANCELLED_SHARE = 0.27
-BOOKINGS_A_DAY = 9
+WISHES_A_DAY = (14, 32)
 # Guests cancel before others book, so that no room is given away before it is free.
 MORNING, DAYTIME = (6, 9), (9, 23)
 DEMO_HOTELS = [1, 2, 3]
@@ -98,44 +98,50 @@ def pick_stay(
         for (room, booked_at), days in nights_by_stay.items()
         if first <= min(days) and max(days) <= last
     ]
-    return (
-        chance.choice(sorted(stays, key=lambda stay: (stay.arrival, stay.room_id)))
-        if stays
-        else None
-    )
+    stays.sort(key=lambda stay: (stay.arrival, stay.room_id, stay.booked_at))
+    return chance.choice(stays) if stays else None
 
 
 def a_year(chance: random.Random, *, hotel_id: int, until: datetime) -> list[Event]:
     """A year's bookings and cancellations up to this instant, by timestamp; without ids."""
     taken: dict[tuple[str, date], datetime] = {}
-    cancellations: dict[date, list[Stay]] = {}
+    cancelled: dict[date, list[Stay]] = {}  # by the day they will be
     events: list[Event] = []
+    last_midnight = until.replace(hour=0, minute=0, second=0, microsecond=0)
     for age in range(365, -1, -1):
-        midnight = until.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=age)
-        today = midnight.date()
-        for stay in cancellations.pop(today, []):
+        midnight = last_midnight - timedelta(days=age)
+        for stay in cancelled.pop(midnight.date(), []):
             for day in stay.days():
-                taken.pop((stay.room_id, day), None)
+                del taken[stay.room_id, day]
             at = _some_time(chance, midnight, until, MORNING)
             events += stay.events(Status.CANCELLATION, at)
-        for _ in range(round(BOOKINGS_A_DAY * chance.uniform(1.5, 3.5))):
-            wanted = wish(chance, today)
-            if wanted is None:
-                continue
+        for _ in range(chance.randint(*WISHES_A_DAY)):
             at = _some_time(chance, midnight, until, DAYTIME)
-            stay_or_none = find_room(
-                chance, hotel_id=hotel_id, arrival=wanted[0], nights=wanted[1], taken=taken, at=at
-            )
-            if stay_or_none is None:
+            booked = _book(chance, hotel_id=hotel_id, taken=taken, at=at)
+            if booked is None:
                 continue
-            stay = stay_or_none
-            taken |= {(stay.room_id, day): at for day in stay.days()}
-            events += stay.events(Status.BOOKING, at)
-            lead = (stay.arrival - today).days
-            if lead > 1 and chance.random() < CANCELLED_SHARE:
-                cancelled_on = today + timedelta(days=chance.randint(1, lead - 1))
-                cancellations.setdefault(cancelled_on, []).append(stay)
+            taken |= dict.fromkeys(((booked.room_id, day) for day in booked.days()), at)
+            events += booked.events(Status.BOOKING, at)
+            cancelled_on = _change_of_mind(chance, booked)
+            if cancelled_on:
+                cancelled.setdefault(cancelled_on, []).append(booked)
     return sorted(events, key=lambda event: event.timestamp)
+
+
+def _book(chance: random.Random, *, hotel_id: int, taken: Taken, at: datetime) -> Stay | None:
+    wanted = wish(chance, at.date())
+    if wanted is None:
+        return None
+    arrival, nights = wanted
+    return find_room(chance, hotel_id=hotel_id, arrival=arrival, nights=nights, taken=taken, at=at)
+
+
+def _change_of_mind(chance: random.Random, stay: Stay) -> date | None:
+    """The day between booking and arrival on which the stay is cancelled; mostly none."""
+    lead = (stay.arrival - stay.booked_at.date()).days
+    if lead < 2 or chance.random() > CANCELLED_SHARE:
+        return None
+    return stay.booked_at.date() + timedelta(days=chance.randint(1, lead - 1))
 
 
 def _some_time(
