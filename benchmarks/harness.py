@@ -1,0 +1,323 @@
+"""What every benchmark borrows: scratch stores, a web server, ``wrk``, rounds and tables.
+
+Needs a PostgreSQL server (``BENCH_POSTGRES_URL``, else 127.0.0.1:5432 without a password) and
+``wrk``. Whatever a run makes (databases, folders, processes) is gone when it ends.
+"""
+
+import getpass
+import os
+import platform
+import re
+import secrets
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.error import URLError
+from urllib.parse import urlsplit, urlunsplit
+from urllib.request import urlopen
+
+import psycopg2
+
+from config.run import WEB_BACKLOG, WEB_THREADS
+
+BASE = Path(__file__).resolve().parent.parent
+BIN = Path(sys.executable).parent
+PROJECT = "config.wsgi:application"
+Result = TypeVar("Result")
+UNITS = {"us": 1e-3, "ms": 1.0, "s": 1e3, "m": 60e3}
+
+
+# --- Stores ----------------------------------------------------------------------------------
+
+
+@cache
+def postgres_url() -> str:
+    """Where the PostgreSQL server is, by its maintenance database."""
+    given = os.environ.get("BENCH_POSTGRES_URL")
+    users = dict.fromkeys([getpass.getuser(), "postgres"])
+    urls = [given] if given else [f"postgres://{user}@127.0.0.1:5432/postgres" for user in users]
+    for url in urls:
+        with suppress(psycopg2.OperationalError):
+            psycopg2.connect(url).close()
+            return url
+    sys.exit(f"No PostgreSQL server at {' or '.join(urls)}; name one: BENCH_POSTGRES_URL=…")
+
+
+def _administer(statement: str) -> None:
+    connection = psycopg2.connect(postgres_url())
+    connection.autocommit = True
+    connection.cursor().execute(statement)
+    connection.close()
+
+
+@dataclass
+class Stores:
+    """Databases that live as long as the run: ``urls`` by alias, ``env`` for the project."""
+
+    urls: dict[str, str]
+    env: dict[str, str]
+
+    @contextmanager
+    def session(self, alias: str) -> Iterator[Any]:
+        """A cursor on a PostgreSQL store; all it does commits at the end."""
+        connection = psycopg2.connect(self.urls[alias])
+        with connection, connection.cursor() as cursor:
+            yield cursor
+        connection.close()
+
+    def settle(self, alias: str, *tables: str) -> None:
+        """Leave no housekeeping of what was just loaded to the measurement."""
+        connection = psycopg2.connect(self.urls[alias])
+        connection.autocommit = True
+        for table in tables:
+            connection.cursor().execute(f"VACUUM (ANALYZE) {table}")
+        connection.cursor().execute("CHECKPOINT")
+        connection.close()
+
+
+@contextmanager
+def scratch_stores(*aliases: str, **settings: str) -> Iterator[Stores]:
+    """The project's stores, new and migrated: these on PostgreSQL, all others SQLite files.
+
+    ``settings`` go into the environment of what runs on them (``SERVICES="dashboard"``).
+    """
+    suffix = secrets.token_hex(4)
+    names = {alias: f"bench_{alias}_{suffix}" for alias in aliases}
+    server = urlsplit(postgres_url())
+    urls = {alias: urlunsplit(server._replace(path=f"/{name}")) for alias, name in names.items()}
+    folder = tempfile.mkdtemp(prefix="bench-")
+    env = {
+        "DATA_DIR": folder,
+        "ENV_FILE": os.devnull,
+        "SECRET_KEY": secrets.token_hex(32),
+        "DEMO": "false",
+        "API_KEYS_REQUIRED": "false",
+        **{
+            "DATABASE_URL" if alias == "default" else f"{alias.upper()}_DATABASE_URL": url
+            for alias, url in urls.items()
+        },
+        **settings,
+    }
+    try:
+        for name in names.values():
+            _administer(f"CREATE DATABASE {name}")
+        run_python("manage.py", "migrate_stores", "--verbosity", "0", env=env)
+        yield Stores(urls, env)
+    finally:
+        for name in names.values():
+            _administer(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def run_python(*arguments: str, env: Mapping[str, str]) -> str:
+    """Run a Python program of the project in a process of its own. Return what it printed."""
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=BASE,
+        env={**os.environ, **env},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    return done.stdout
+
+
+# --- Web server --------------------------------------------------------------------------------
+
+
+@dataclass
+class Server:
+    url: str
+    pid: int
+
+    def memory(self) -> float:
+        """MiB that the server's processes hold."""
+        return sum(_resident(pid) for pid in _family(self.pid)) / 1024
+
+
+@contextmanager
+def serving(
+    env: Mapping[str, str], *, app: str = PROJECT, probe: str = "/healthz"
+) -> Iterator[Server]:
+    """The app behind granian, with the flags of ``make run``, on a free port."""
+    port = free_port()
+    server = Server(f"http://127.0.0.1:{port}", 0)
+    command = (
+        f"{BIN}/granian --interface wsgi --host 127.0.0.1 --port {port} --workers 1"
+        f" --blocking-threads {WEB_THREADS} --backpressure {WEB_BACKLOG} --no-ws --log-level error"
+        f" {app}"
+    )
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(
+            command.split(),
+            cwd=BASE,
+            env={**os.environ, **env, "PORT": str(port)},
+            stdout=log,
+            stderr=log,
+        )
+        server.pid = process.pid
+        try:
+            _wait_for(server.url + probe, process)
+            yield server
+        except Exception:
+            log.seek(0)
+            print(log.read().decode()[-4000:], file=sys.stderr)
+            raise
+        finally:
+            _stop(process)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _wait_for(url: str, process: subprocess.Popen[Any]) -> None:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline and process.poll() is None:
+        with suppress(URLError, ConnectionError), urlopen(url, timeout=5):
+            return
+        time.sleep(0.05)
+    raise RuntimeError(f"{url} does not answer")
+
+
+def _stop(process: subprocess.Popen[Any]) -> None:
+    family = _family(process.pid)
+    process.terminate()
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        for pid in family:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        process.wait()
+
+
+def _family(pid: int) -> list[int]:
+    """A process and its children."""
+    with suppress(FileNotFoundError):
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        return [pid, *map(int, children)]
+    return [pid]
+
+
+def _resident(pid: int) -> int:
+    status = Path(f"/proc/{pid}/status").read_text()
+    found = re.search(r"VmRSS:\s+(\d+) kB", status)
+    return int(found[1]) if found else 0
+
+
+# --- Load --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Load:
+    """What ``wrk`` saw."""
+
+    per_second: float
+    p50: float  # milliseconds
+    p99: float
+    not_ok: int  # answers of 400 and up
+
+
+def wrk(
+    url: str,
+    *,
+    seconds: int = 5,
+    connections: int = 32,
+    headers: Sequence[str] = (),
+    script: str | None = None,
+) -> Load:
+    """Ask for this URL as often as it is answered; ``script`` is wrk's own Lua, say for POSTs."""
+    program = shutil.which("wrk")
+    if program is None:
+        sys.exit("wrk is not installed: apt-get install wrk")
+    with tempfile.NamedTemporaryFile("w", suffix=".lua") as lua:
+        lua.write(script or "")
+        lua.flush()
+        command = [program, "--threads", "1", "--connections", str(connections), "--latency"]
+        command += ["--duration", f"{seconds}s", *(f"--header={header}" for header in headers)]
+        command += ["--script", lua.name] if script else []
+        printed = subprocess.run([*command, url], check=True, capture_output=True, text=True).stdout
+    not_ok = re.search(r"Non-2xx or 3xx responses: (\d+)", printed)
+    return Load(
+        per_second=float(re.search(r"Requests/sec:\s+([\d.]+)", printed)[1]),
+        p50=_milliseconds(printed, 50),
+        p99=_milliseconds(printed, 99),
+        not_ok=int(not_ok[1]) if not_ok else 0,
+    )
+
+
+def _milliseconds(printed: str, percentile: int) -> float:
+    number, unit = re.search(rf"\s{percentile}%\s+([\d.]+)(us|ms|s|m)\b", printed).groups()
+    return float(number) * UNITS[unit]
+
+
+# --- Rounds and tables -------------------------------------------------------------------------
+
+
+def interleaved(
+    sides: Mapping[str, Callable[[], Result]], *, rounds: int
+) -> dict[str, list[Result]]:
+    """Measure every side once a round, so that a busy moment of the machine meets them all."""
+    results: dict[str, list[Result]] = {name: [] for name in sides}
+    for _ in range(rounds):
+        for name, measure in sides.items():
+            results[name].append(measure())
+    return results
+
+
+def median_load(loads: Sequence[Load]) -> Load:
+    """The load with the median requests a second; bad answers of all."""
+    middle = sorted(loads, key=lambda load: load.per_second)[len(loads) // 2]
+    bad = sum(load.not_ok for load in loads)
+    return Load(middle.per_second, middle.p50, middle.p99, bad)
+
+
+def median(values: Sequence[float]) -> float:
+    return statistics.median(values)
+
+
+def spoken(number: float) -> str:
+    return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
+
+
+def times(one: float, other: float) -> str:
+    return f"{spoken(one / other)}×"
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """A Markdown table; what follows the first column is aligned to the right."""
+    cells = [[str(cell) for cell in row] for row in [columns, *rows]]
+    first, *others = (max(map(len, column)) for column in zip(*cells, strict=True))
+    lines = [
+        [row[0].ljust(first), *(cell.rjust(w) for cell, w in zip(row[1:], others, strict=True))]
+        for row in cells
+    ]
+    lines.insert(1, ["-" * first, *("-" * (width - 1) + ":" for width in others)])
+    return "\n".join([f"### {title}", "", *(f"| {' | '.join(line)} |" for line in lines), ""])
+
+
+def machine() -> str:
+    """One line about what the figures come from."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    connection = psycopg2.connect(postgres_url())
+    version = connection.server_version // 10_000
+    connection.close()
+    return (
+        f"{os.cpu_count()} cores, {memory:.0f} GiB of memory, Linux, "
+        f"Python {platform.python_version()}, PostgreSQL {version} on the same machine"
+    )
