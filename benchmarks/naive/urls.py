@@ -1,0 +1,11 @@
+from django.http import HttpResponse
+from django.urls import path
+
+from benchmarks.naive import views
+
+urlpatterns = [
+    path("healthz", lambda request: HttpResponse()),
+    path("events", views.EventList.as_view()),
+    path("dashboard/counted", views.CountedReport.as_view()),
+    path("dashboard/serialized", views.SerializedReport.as_view()),
+]
