@@ -2,8 +2,10 @@
 
 import json
 import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from email.utils import parsedate_to_datetime
@@ -14,6 +16,7 @@ import requests
 from django.conf import settings
 
 PAGE_LIMIT = 10_000
+PAGES_AHEAD = 10
 MOST_BYTES = 64 * 1024 * 1024
 MOST_EMPTY_PAGES = 100
 PIECE = 256 * 1024
@@ -57,7 +60,7 @@ def pages(
 ) -> Iterator[Page]:
     """Every page of events between these instants, both included, by timestamp and id.
 
-    The next page is fetched while the caller works on this one.
+    The next pages are fetched while the caller works on this one.
 
     :raises ProviderUnavailable: also for pages that repeat, are out of order or never end.
     """
@@ -71,17 +74,28 @@ def pages(
             parameters[name] = _spell(value)
     if hotel_id is not None:
         parameters["hotel_id"] = str(hotel_id)
-    with ThreadPoolExecutor(1) as ahead, requests.Session() as session:
-        upcoming = ahead.submit(_fetch, session, parameters)
-        watch = _OrderWatch()
-        while True:
-            page = upcoming.result()
+    watch = _OrderWatch()
+    with requests.Session() as session, closing(_fetched_ahead(session, parameters)) as found:
+        for page in found:
             watch.admit(page)
-            if page.next is None:
-                yield page
-                return
-            upcoming = ahead.submit(_fetch, session, page.next)
             yield page
+
+
+def _fetched_ahead(session: requests.Session, parameters: dict[str, str]) -> Generator[Page]:
+    """Pages from this one on, as their links lead, fetched by a thread a few ahead."""
+    with ThreadPoolExecutor(1) as ahead:
+        upcoming: deque[Future[Page | None]] = deque()
+        upcoming.append(ahead.submit(_fetch, session, parameters))
+        try:
+            while True:
+                while len(upcoming) <= PAGES_AHEAD:
+                    upcoming.append(ahead.submit(_fetch_after, upcoming[-1], session))
+                page = upcoming.popleft().result()
+                if page is None:
+                    return
+                yield page
+        finally:
+            ahead.shutdown(wait=False, cancel_futures=True)
 
 
 class Probe(NamedTuple):
@@ -146,6 +160,11 @@ def _url() -> str:
 
 def _spell(instant: datetime) -> str:
     return instant.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
+
+
+def _fetch_after(before: Future[Page | None], session: requests.Session) -> Page | None:
+    page = before.result()
+    return None if page is None or page.next is None else _fetch(session, page.next)
 
 
 def _fetch(session: requests.Session, parameters: dict[str, str]) -> Page:

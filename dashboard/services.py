@@ -16,7 +16,7 @@ from dashboard import bulk, provider
 from dashboard.models import DailyTotal, Ingestion, Reading, RejectedEvent, Status, until_after
 from dashboard.provider import Event, Page, Unusable
 
-PAGES_A_COMMIT = 5
+PAGES_A_COMMIT = 10
 PAGES_REREAD_A_RUN = 5
 EARLIEST = datetime.min.replace(tzinfo=UTC)
 
