@@ -10,7 +10,6 @@ from datetime import date
 from typing import Any
 
 from django.db import connections
-from psycopg2.extras import execute_values
 
 from dashboard.models import DailyTotal
 from dashboard.models import Event as StoredEvent
@@ -18,6 +17,7 @@ from dashboard.provider import Event
 
 EVENTS = StoredEvent._meta.db_table
 TOTALS = DailyTotal._meta.db_table
+ARRAYS = "%s::bigint[], %s::text[], %s::date[], %s::bigint[], %s::bigint[]"
 COLUMNS = "id, hotel_id, timestamp, rpg_status, night_of_stay"
 
 # Hotel, reading, day and status, to how many events.
@@ -29,7 +29,8 @@ def stored_among(ids: Sequence[int]) -> dict[int, Event]:
     connection = connections["dashboard"]
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            cursor.execute(f"SELECT {COLUMNS} FROM {EVENTS} WHERE id = ANY(%s)", [list(ids)])
+            select = f"SELECT {COLUMNS} FROM {EVENTS} WHERE id = ANY(%s::bigint[])"
+            cursor.execute(select, [_array(ids)])
             return {row[0]: Event(*row) for row in cursor.fetchall()}
     rows = StoredEvent.objects.in_bulk(ids).values()
     return {
@@ -56,15 +57,21 @@ def add_to_totals(counts: Counts) -> None:
     for (hotel_id, reading, day, status), count in counts.items():
         totals.setdefault((hotel_id, reading, day), [0, 0])[status - 1] += count
     rows: list[tuple[Any, ...]] = [(*key, *sums) for key, sums in sorted(totals.items())]
-    values = "%s" if connections["dashboard"].vendor == "postgresql" else "(%s,%s,%s,%s,%s)"
+    is_postgresql = connections["dashboard"].vendor == "postgresql"
+    values = f"SELECT * FROM unnest({ARRAYS})" if is_postgresql else "VALUES (%s,%s,%s,%s,%s)"
     upsert = (
-        f"INSERT INTO {TOTALS} (hotel_id, reading, day, bookings, cancellations) VALUES {values} "
+        f"INSERT INTO {TOTALS} (hotel_id, reading, day, bookings, cancellations) {values} "
         "ON CONFLICT (hotel_id, reading, day) DO UPDATE SET "
         f"bookings = {TOTALS}.bookings + excluded.bookings, "
         f"cancellations = {TOTALS}.cancellations + excluded.cancellations"
     )
     with connections["dashboard"].cursor() as cursor:
-        if connections["dashboard"].vendor == "postgresql":
-            execute_values(cursor.cursor, upsert, rows, page_size=1_000)
+        if is_postgresql:
+            cursor.execute(upsert, [_array(column) for column in zip(*rows, strict=True)])
         else:
             cursor.executemany(upsert, rows)
+
+
+def _array(values: Iterable[int | str | date]) -> str:
+    """A PostgreSQL array as text: read faster than a list of so many constants."""
+    return f"{{{','.join(map(str, values))}}}"

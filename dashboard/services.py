@@ -1,7 +1,7 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from itertools import islice
@@ -18,6 +18,7 @@ from dashboard.provider import Event, Page, Unusable
 
 PAGES_A_COMMIT = 10
 PAGES_REREAD_A_RUN = 5
+NIGHT_OF_STAY, TIMESTAMP = Reading.NIGHT_OF_STAY.value, Reading.TIMESTAMP.value
 EARLIEST = datetime.min.replace(tzinfo=UTC)
 
 Progress = Callable[[Page], None]
@@ -149,12 +150,16 @@ def store_pages(some: list[Page], *, at: datetime, latest: datetime | None = Non
     return Ingested(len(fresh), len(events) - len(fresh), rejected)
 
 
-def _count(events: Iterable[Event]) -> bulk.Counts:
-    counts: bulk.Counts = Counter()
-    for _, hotel_id, timestamp, status, night in events:
-        counts[hotel_id, Reading.NIGHT_OF_STAY.value, night, status] += 1
-        counts[hotel_id, Reading.TIMESTAMP.value, timestamp.date(), status] += 1
-    return counts
+def _count(events: Collection[Event]) -> bulk.Counts:
+    nights = Counter([(event[1], event[4], event[3]) for event in events])
+    days = Counter([(event[1], event[2].date(), event[3]) for event in events])
+    return Counter(
+        {
+            (hotel_id, reading, day, status): count
+            for reading, counts in ((NIGHT_OF_STAY, nights), (TIMESTAMP, days))
+            for (hotel_id, day, status), count in counts.items()
+        }
+    )
 
 
 def _contradiction(event: Event) -> Unusable:
