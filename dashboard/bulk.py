@@ -4,9 +4,10 @@
 """
 
 import io
+import struct
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from django.db import connections
@@ -19,6 +20,11 @@ EVENTS = StoredEvent._meta.db_table
 TOTALS = DailyTotal._meta.db_table
 ARRAYS = "%s::bigint[], %s::text[], %s::date[], %s::bigint[], %s::bigint[]"
 COLUMNS = "id, hotel_id, timestamp, rpg_status, night_of_stay"
+
+# A row of COPY: the number of columns, then each with its length; time counts from 2000.
+ROW = struct.Struct("!h iq iq iq ih ii")
+EPOCH, MICROSECOND = datetime(2000, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
+FIRST_DAY = EPOCH.toordinal()
 
 # Hotel, reading, day and status, to how many events.
 Counts = Counter[tuple[int, str, date, int]]
@@ -44,11 +50,32 @@ def insert_events(events: Iterable[Event]) -> None:
     connection = connections["dashboard"]
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            lines = [f"{e[0]}\t{e[1]}\t{e[2]}\t{e[3]}\t{e[4]}\n" for e in events]
-            cursor.copy_expert(f"COPY {EVENTS} ({COLUMNS}) FROM STDIN", io.StringIO("".join(lines)))
+            copy = f"COPY {EVENTS} ({COLUMNS}) FROM STDIN WITH (FORMAT binary)"
+            cursor.copy_expert(copy, io.BytesIO(_binary(events)))
         else:
             rows = [(e[0], e[1], str(e[2].replace(tzinfo=None)), e[3], str(e[4])) for e in events]
             cursor.executemany(f"INSERT INTO {EVENTS} ({COLUMNS}) VALUES (%s,%s,%s,%s,%s)", rows)
+
+
+def _binary(events: Iterable[Event]) -> bytes:
+    """Rows in PostgreSQL's binary COPY format: made and read in half the time of text."""
+    rows = [
+        ROW.pack(
+            5,
+            8,
+            id,
+            8,
+            hotel_id,
+            8,
+            (timestamp - EPOCH) // MICROSECOND,
+            2,
+            status,
+            4,
+            night.toordinal() - FIRST_DAY,
+        )
+        for id, hotel_id, timestamp, status, night in events
+    ]
+    return b"".join([b"PGCOPY\n\xff\r\n\0", bytes(8), *rows, b"\xff\xff"])
 
 
 def add_to_totals(counts: Counts) -> None:
