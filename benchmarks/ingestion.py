@@ -26,9 +26,7 @@ TABLES = "dashboard_event, dashboard_dailytotal, dashboard_ingestion, dashboard_
 def run(*, quick: bool) -> Iterator[str]:
     count = 100_000 if quick else 1_000_000
     with scratch_stores("dataprovider", "dashboard") as stores:
-        with stores.session("dataprovider") as cursor:
-            made_up.load_events(cursor, count)
-        stores.settle("dataprovider", "dataprovider_event")
+        made_up.fill(stores, count)
         provider = stores.env | {"SERVICES": "dataprovider"}
         with (
             serving(provider) as ours,

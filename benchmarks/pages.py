@@ -1,0 +1,80 @@
+"""Paging through a million events by ``Link``: what a page costs, and what the server holds."""
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
+
+import requests
+
+from benchmarks import made_up
+from benchmarks.harness import Server, median, scratch_stores, serving, spoken, table, times
+
+ONE_INSTANT = made_up.FIRST
+
+
+@dataclass
+class Walk:
+    """What one reader met from the first page to the last."""
+
+    events: int
+    seconds: list[float]  # of each page
+    memory: list[float]  # MiB after each page
+
+    def row(self, name: str) -> tuple[str, ...]:
+        tenth = max(3, len(self.seconds) // 10)
+        first, last = median(self.seconds[:tenth]), median(self.seconds[-tenth:])
+        return (
+            name,
+            spoken(first * 1000),
+            spoken(last * 1000),
+            times(last, first),
+            spoken(self.memory[tenth]),
+            spoken(max(self.memory[tenth:])),
+        )
+
+
+def run(*, quick: bool) -> Iterator[str]:
+    count, at_once = (100_000, 50_000) if quick else (1_000_000, 200_000)
+    rows = []
+    for store, aliases in {"PostgreSQL": ["dataprovider"], "SQLite": []}.items():
+        rows.append(walk(aliases, count).row(f"{store}, {count:,} events"))
+        tied = walk(aliases, at_once, at=ONE_INSTANT)
+        rows.append(tied.row(f"{store}, {at_once:,} at one timestamp"))
+    yield table(
+        "GET /events?limit=10000, page by page",
+        ["", "first ms", "last ms", "last/first", "MiB at first", "MiB at most"],
+        rows,
+    )
+
+
+def walk(aliases: list[str], count: int, at: datetime | None = None) -> Walk:
+    with ExitStack() as stack:
+        stores = stack.enter_context(scratch_stores(*aliases, SERVICES="dataprovider"))
+        made_up.fill(stores, count, at=at)
+        server = stack.enter_context(serving(stores.env))
+        found = read_all(server)
+    assert found.events == count, f"{found.events} of {count} events"
+    return found
+
+
+def read_all(server: Server) -> Walk:
+    found = Walk(0, [], [])
+    url, before = f"{server.url}/events?limit=10000", ("", 0)
+    with requests.Session() as session:
+        session.get(url)
+        while url:
+            started = time.perf_counter()
+            response = session.get(url, timeout=60)
+            found.seconds.append(time.perf_counter() - started)
+            found.memory.append(server.memory())
+            events = json.loads(response.content)
+            places = [before, *((event["timestamp"], event["id"]) for event in events)]
+            assert all(one < other for one, other in pairwise(places))
+            before = places[-1]
+            found.events += len(events)
+            url = response.links.get("next", {}).get("url")
+    return found

@@ -1,0 +1,82 @@
+"""``GET /dashboard`` of a hotel's year of days, at two sizes of the event table."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from functools import partial
+from urllib.request import urlopen
+
+from benchmarks import made_up
+from benchmarks.harness import (
+    Load,
+    Stores,
+    interleaved,
+    median_load,
+    run_python,
+    scratch_stores,
+    serving,
+    spoken,
+    table,
+    times,
+    wrk,
+)
+
+NAIVE = "benchmarks.naive.wsgi:application"
+QUERY = f"hotel_id=1&period=day&year={made_up.YEAR}"
+
+
+def run(*, quick: bool) -> Iterator[str]:
+    sizes = [20_000, 200_000] if quick else [100_000, 1_000_000]
+    columns = ["", "requests/s", "p50 ms", "p99 ms", "ours is"]
+    for count in sizes:
+        loads = measure(count, seconds=2 if quick else 4, rounds=2 if quick else 5)
+        own = loads["ours"].per_second
+        yield table(
+            f"GET /dashboard, a year of days, 32 connections, {count:,} events in PostgreSQL",
+            columns,
+            [
+                (
+                    name,
+                    spoken(load.per_second),
+                    spoken(load.p50),
+                    spoken(load.p99),
+                    times(own, load.per_second),
+                )
+                for name, load in loads.items()
+            ],
+        )
+
+
+def measure(count: int, *, seconds: int, rounds: int) -> dict[str, Load]:
+    with ExitStack() as stack:
+        stores = stack.enter_context(scratch_stores("dataprovider", "dashboard"))
+        fill(stores, count)
+        env = stores.env | {"SERVICES": "dashboard"}
+        ours = stack.enter_context(serving(env)).url
+        whole = stack.enter_context(serving(stores.env)).url
+        naive = stack.enter_context(serving(stores.env, app=NAIVE)).url
+        url = f"{ours}/dashboard?{QUERY}"
+        with urlopen(url) as answer:
+            etag = answer.headers["ETag"]
+        load = partial(wrk, seconds=seconds)
+        sides = {
+            "events counted on each read": partial(load, f"{naive}/dashboard/counted?{QUERY}"),
+            "totals by a DRF serializer": partial(load, f"{naive}/dashboard/serialized?{QUERY}"),
+            "ours": partial(load, url),
+            "ours, unchanged (304)": partial(load, url, headers=[f"If-None-Match: {etag}"]),
+            "ours, one process for all services": partial(load, f"{whole}/dashboard?{QUERY}"),
+        }
+        loads = interleaved(sides, rounds=rounds)
+    medians = {name: median_load(found) for name, found in loads.items()}
+    assert not any(load.not_ok for load in medians.values()), medians
+    return medians
+
+
+def fill(stores: Stores, count: int) -> None:
+    """Events as the project itself ingests them, with an index for those who count them."""
+    made_up.fill(stores, count)
+    with serving(stores.env) as provider:
+        env = stores.env | {"DATA_PROVIDER_URL": provider.url}
+        run_python("-m", "benchmarks.ingest_once", "ours", str(count), env=env)
+    with stores.session("dashboard") as cursor:
+        cursor.execute("CREATE INDEX ON dashboard_event (hotel_id, night_of_stay)")
+    stores.settle("dashboard", "dashboard_event", "dashboard_dailytotal")
