@@ -35,14 +35,17 @@ class Answer(NamedTuple):
 @csrf_exempt
 def report_view(request: HttpRequest) -> HttpResponseBase:
     """Answer a program from what is kept; leave the rest to the full view."""
-    is_plain = (
-        request.method in {"GET", "HEAD"} and request.headers.get("accept", "") in PROGRAMS_ACCEPT
-    )
-    if is_plain and "format" not in request.GET:
+    # The raw headers and query: Django's parsed ones cost as much as the answer.
+    asked, accept = request.META["QUERY_STRING"], request.META.get("HTTP_ACCEPT", "")
+    is_plain = request.method in {"GET", "HEAD"} and accept in PROGRAMS_ACCEPT
+    if is_plain and "format" not in asked:
         try:
-            return _answer(request)
-        except (ValidationError, OperationalError, InterfaceError):
-            pass  # the full view meets the same, and has the words for it
+            return _answer(request, asked)
+        except ValidationError:
+            pass  # the full view has the words for it
+        except (OperationalError, InterfaceError):
+            # The full view looks whether the connection lives, and takes another one.
+            connections["dashboard"].health_check_done = False  # type: ignore[attr-defined]
     response: HttpResponseBase = full_view(request)
     return response
 
@@ -51,14 +54,17 @@ report_view.cls = ReportView  # type: ignore[attr-defined]  # what the OpenAPI d
 report_view.initkwargs = {}  # type: ignore[attr-defined]
 
 
-def _answer(request: HttpRequest) -> HttpResponseBase:
-    with connections["dashboard"].cursor() as cursor:
+def _answer(request: HttpRequest, asked: str) -> HttpResponseBase:
+    connection = connections["dashboard"]
+    # Reading the state tells as well as a question of its own whether the connection lives.
+    connection.health_check_done = True  # type: ignore[attr-defined]
+    with connection.cursor() as cursor:
         cursor.execute(STATE)
         state = cursor.fetchone()
-    body, etag = kept_answer(request.META["QUERY_STRING"], timezone.now().year, state)
+    body, etag = kept_answer(asked, timezone.now().year, state)
     headers = {"ETag": etag, "Vary": "Accept", "Cache-Control": "no-cache"}
     response = HttpResponse(body, content_type="application/json", headers=headers)
-    if "If-None-Match" in request.headers:
+    if "HTTP_IF_NONE_MATCH" in request.META:
         return get_conditional_response(request, etag=etag, response=response) or response
     return response
 

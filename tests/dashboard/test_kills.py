@@ -19,7 +19,7 @@ from tests.processes import environment, eventually, manage, running
 
 pytestmark = pytest.mark.processes
 
-EVENTS, PAGE_SIZE, PAGES_A_COMMIT = 2_000, 20, 5
+EVENTS, PAGE_SIZE, PAGES_A_COMMIT = 2_000, 20, 10
 
 
 class Deadly(ThreadingHTTPServer):
