@@ -28,7 +28,7 @@ def events(count: int, *, at: datetime | None) -> Iterator[Row]:
     for id in range(1, count + 1):
         moment = FIRST + id * step
         night = moment + timedelta(days=int(chance.expovariate(1 / 40)) % 200)
-        hotel_id = 1 + int(HOTELS * chance.random() ** 1.5)
+        hotel_id = 1 + int(HOTELS * chance.random() ** 1.75)
         status = 2 if chance.random() < CANCELLED_SHARE else 1
         room_id = 1 + int(chance.random() * 300)
         yield id, hotel_id, at or moment, status, room_id, night.date(), at or moment

@@ -8,7 +8,15 @@ handler400 = "config.views.bad_request"
 handler404 = "config.views.not_found"
 handler500 = "config.views.server_error"
 
-urlpatterns: list[URLPattern | URLResolver] = [
+urlpatterns: list[URLPattern | URLResolver] = []
+# The services first: what is asked most is found first.
+for service in settings.SERVICES:
+    urlpatterns += [
+        path("", include(f"{service}.api.urls")),
+        *both_slashes(f"schema/{service}", views.schema(service), f"schema-{service}"),
+        *both_slashes(f"docs/{service}", views.docs(f"schema-{service}"), f"docs-{service}"),
+    ]
+urlpatterns += [
     path("", views.index, name="index"),
     *both_slashes("healthz", views.healthz, "healthz"),
     *both_slashes("readyz", views.readyz, "readyz"),
@@ -16,12 +24,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     *both_slashes("schema", views.schema(), "schema"),
     *both_slashes("docs", views.docs("schema"), "docs"),
 ]
-for service in settings.SERVICES:
-    urlpatterns += [
-        path("", include(f"{service}.api.urls")),
-        *both_slashes(f"schema/{service}", views.schema(service), f"schema-{service}"),
-        *both_slashes(f"docs/{service}", views.docs(f"schema-{service}"), f"docs-{service}"),
-    ]
 if settings.CARRIES_ALL:
     from django.contrib import admin
 
