@@ -113,10 +113,11 @@ def _store_all(
     found: Iterator[Page], *, at: datetime, progress: Progress, latest: datetime | None = None
 ) -> Ingested:
     done = Ingested()
-    while some := list(islice(found, PAGES_A_COMMIT)):
-        done += store_pages(some, at=at, latest=latest)
-        for page in some:
-            progress(page)
+    with bulk.garbage_left_alone():
+        while some := list(islice(found, PAGES_A_COMMIT)):
+            done += store_pages(some, at=at, latest=latest)
+            for page in some:
+                progress(page)
     return done
 
 
