@@ -8,9 +8,12 @@ import django_filters
 from django import forms
 from django.conf import settings
 from django.core.exceptions import ValidationError as InvalidValue
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from drf_spectacular.drainage import set_override
 from rest_framework import views
 from rest_framework.request import Request
+from rest_framework.response import Response
 
 from config.api.errors import BodyTooLarge
 from config.api.parsing import check_parameters, to_instant, to_whole_number
@@ -28,11 +31,24 @@ class StrictView(views.APIView):
             return {}
         return {name: item.extra["help_text"] for name, item in filterset.base_filters.items()}
 
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        response = super().dispatch(request, *args, **kwargs)
+        # DRF's views, requests and answers know each other in circles. A large answer in one
+        # would stay until Python's collector comes by, hundreds of pages later.
+        del self.response
+        if isinstance(response, Response):
+            response.add_post_render_callback(leave_the_circle)
+        return response
+
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
         if int(request.META.get("CONTENT_LENGTH") or 0) > self.max_body_bytes:
             raise BodyTooLarge(self.max_body_bytes)
         check_parameters(request.query_params, self.known_parameters())
+
+
+def leave_the_circle(response: Response) -> None:
+    response.renderer_context = {}  # type: ignore[attr-defined]  # it names the response
 
 
 class StrictField(forms.CharField):
