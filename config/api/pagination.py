@@ -11,8 +11,11 @@ from urllib.parse import urlencode
 from django.core.exceptions import ValidationError as InvalidValue
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.expressions import ColPairs
 from django.db.models.fields.tuple_lookups import TupleGreaterThan
+from django.db.models.lookups import GreaterThan
+from django.db.models.sql.compiler import SQLCompiler
 from django.utils.safestring import mark_safe
 from rest_framework import pagination
 from rest_framework.exceptions import ValidationError
@@ -27,6 +30,18 @@ from config.api.parsing import (
     parse_limit,
     to_instant,
 )
+
+
+class RowGreaterThan(TupleGreaterThan):
+    """``(a, b) > (x, y)``: what stores walk their index for, unlike the equivalent ANDs and ORs.
+
+    Django would write those for SQLite, though it has compared rows since 3.15.
+    """
+
+    def get_fallback_sql(
+        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper
+    ) -> tuple[str, Any]:
+        return GreaterThan.as_sql(self, compiler, connection)
 
 
 class KeysetPagination(pagination.BasePagination):
@@ -70,9 +85,8 @@ class KeysetPagination(pagination.BasePagination):
             values = [field.clean(value, None) for field, value in zip(fields, values, strict=True)]
         except (binascii.Error, ValueError, TypeError, RecursionError, InvalidValue) as error:
             raise ValidationError({"cursor": [f"Not allowed; allowed: {CURSOR_TEXT}."]}) from error
-        # PostgreSQL walks its index for a row comparison, not for the equivalent ANDs and ORs.
         pair = ColPairs(queryset.model._meta.db_table, fields, fields, fields[0])
-        return queryset.filter(TupleGreaterThan(pair, values))
+        return queryset.filter(RowGreaterThan(pair, values))
 
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
         rows = list(self.window(queryset, request, view.keyset))
