@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from django.apps import apps
-from django.db import DatabaseError
+from django.db import Error
 from prometheus_client import REGISTRY, Histogram
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
@@ -25,7 +25,7 @@ class ServiceGauges(Collector):
         for service in carried_services(apps):
             try:
                 gauges = service.gauges()
-            except DatabaseError:
+            except Error:
                 # A store that is away is told by /readyz; the other numbers still count.
                 continue
             for name, (documentation, value) in gauges.items():

@@ -30,7 +30,7 @@ class OneByOne(ProcessManager):  # type: ignore[misc]
 
 BIN = Path(sys.executable).parent
 WEB_THREADS, WEB_BACKLOG = 16, 256
-WORKERS = 2
+WORKERS = 4
 
 
 def main() -> int:
@@ -137,7 +137,8 @@ def run_processes(port: int, services: list[str]) -> int:
     )
     manager.add_process(
         "worker",
-        f"{celery} worker --concurrency {WORKERS} --queues {queues}"
+        # Threads: a child process that is killed would take the lock of its embedded queue along.
+        f"{celery} worker --pool threads --concurrency {WORKERS} --queues {queues}"
         " --without-gossip --without-mingle --without-heartbeat",
     )
     manager.add_process("beat", f"{celery} beat -S celery.beat.Scheduler")

@@ -1,5 +1,6 @@
 from django.conf import settings
 from django.urls import URLPattern, URLResolver, include, path
+from django.views.generic import RedirectView
 
 from config import views
 from config.paths import both_slashes
@@ -14,7 +15,7 @@ for service in settings.SERVICES:
     urlpatterns += [
         path("", include(f"{service}.api.urls")),
         *both_slashes(f"schema/{service}", views.schema(service), f"schema-{service}"),
-        *both_slashes(f"docs/{service}", views.docs(f"schema-{service}"), f"docs-{service}"),
+        *both_slashes(f"docs/{service}", views.docs(service), f"docs-{service}"),
     ]
 urlpatterns += [
     path("", views.index, name="index"),
@@ -22,9 +23,12 @@ urlpatterns += [
     *both_slashes("readyz", views.readyz, "readyz"),
     *both_slashes("metrics", views.metrics, "metrics"),
     *both_slashes("schema", views.schema(), "schema"),
-    *both_slashes("docs", views.docs("schema"), "docs"),
+    *both_slashes("docs", views.docs(), "docs"),
 ]
 if settings.CARRIES_ALL:
     from django.contrib import admin
 
-    urlpatterns.append(path("admin/", admin.site.urls))
+    urlpatterns += [
+        path("admin", RedirectView.as_view(url="/admin/")),
+        path("admin/", admin.site.urls),
+    ]

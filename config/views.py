@@ -1,15 +1,18 @@
 """The shell's own pages: what runs here, whether it is well, and how to use it."""
 
 from collections.abc import Callable
-from functools import partial
+from functools import partial, wraps
+from typing import Any
 
 from django.apps import apps
 from django.conf import settings
-from django.db import DatabaseError, connections
+from django.core.exceptions import DisallowedHost
+from django.db import Error as DatabaseAway
+from django.db import connections
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.urls import include, path
-from django.views.decorators.http import require_safe
+from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.vary import vary_on_headers
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from kombu.exceptions import KombuError
@@ -21,9 +24,25 @@ from config.apps import ServiceConfig, carried_services
 from config.celery import app as celery_app
 
 View = Callable[..., HttpResponse]
+READING = ["GET", "HEAD"]
 
 
-@require_safe
+def read_only(view: View) -> View:
+    """A page to read; other methods are refused as the API refuses them."""
+
+    @csrf_exempt
+    @wraps(view)
+    def reading(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if request.method in READING:
+            return view(request, *args, **kwargs)
+        detail = f'Method "{request.method}" not allowed.'
+        headers = {"Allow": ", ".join(READING)}
+        return JsonResponse({"detail": detail}, status=405, headers=headers)
+
+    return reading
+
+
+@read_only
 @vary_on_headers("Accept")
 def index(request: HttpRequest) -> HttpResponse:
     """What runs here, how fresh it is, and where to go on."""
@@ -45,17 +64,17 @@ def index(request: HttpRequest) -> HttpResponse:
 def _freshness(service: ServiceConfig) -> dict[str, str]:
     try:
         return dict(service.freshness())
-    except DatabaseError:
+    except DatabaseAway:
         return {"Store": "away"}
 
 
-@require_safe
+@read_only
 def healthz(request: HttpRequest) -> HttpResponse:
     """This process answers."""
     return JsonResponse({"status": "ok"})
 
 
-@require_safe
+@read_only
 def readyz(request: HttpRequest) -> HttpResponse:
     """Whether each store and the broker can be reached, by name; 503 if one is away."""
     checks = {alias: _is_there(partial(_ask, alias)) for alias in settings.DATABASES}
@@ -73,7 +92,7 @@ def readyz(request: HttpRequest) -> HttpResponse:
 def _is_there(check: Callable[[], None]) -> bool:
     try:
         check()
-    except (DatabaseError, KombuError, OSError):
+    except (DatabaseAway, KombuError, OSError):
         return False
     return True
 
@@ -88,7 +107,7 @@ def _greet_broker() -> None:
         connection.ensure_connection(max_retries=1, interval_start=0, timeout=2)
 
 
-@require_safe
+@read_only
 def metrics(request: HttpRequest) -> HttpResponse:
     """Prometheus' text format: requests of this process, and what the services watch."""
     return HttpResponse(generate_latest(), content_type=CONTENT_TYPE_LATEST)
@@ -99,17 +118,22 @@ def schema(service: str | None = None) -> View:
     names = [service] if service else settings.SERVICES
     patterns = [path("", include(f"{name}.api.urls")) for name in names]
     titles = {"TITLE": apps.get_app_config(service).verbose_name} if service else {}
-    view: View = SpectacularAPIView.as_view(patterns=patterns, custom_settings=titles)
-    return view
+    return read_only(SpectacularAPIView.as_view(patterns=patterns, custom_settings=titles))
 
 
-def docs(schema_name: str) -> View:
-    view: View = SpectacularSwaggerView.as_view(url_name=schema_name)
-    return view
+def docs(service: str | None = None) -> View:
+    """Swagger for the OpenAPI document of one service, or of all that run here."""
+    if service is None:
+        return read_only(SpectacularSwaggerView.as_view(url_name="schema"))
+    title = apps.get_app_config(service).verbose_name
+    return read_only(SpectacularSwaggerView.as_view(url_name=f"schema-{service}", title=title))
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return JsonResponse({"detail": "The request is malformed."}, status=400)
+    detail = "The request is malformed."
+    if isinstance(exception, DisallowedHost):
+        detail = "This host name is not served here; ALLOWED_HOSTS says which are."
+    return JsonResponse({"detail": detail}, status=400)
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -30,7 +30,10 @@ def fetch(*, hotel_id: int, first: date, last: date) -> list[Event]:
     response = _request("GET", params=parameters)
     if "next" in response.links:
         raise EventsUnavailable(f"hotel {hotel_id} has over {MOST_EVENTS} events near {first}")
-    return [_read(event) for event in response.json()]
+    try:
+        return [_read(event) for event in response.json()]
+    except (KeyError, TypeError, ValueError) as error:
+        raise EventsUnavailable(f"GET {response.url} answered no events: {error!r}") from error
 
 
 def post(event: Event) -> None:

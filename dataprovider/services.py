@@ -61,13 +61,23 @@ def _insert(event: Event) -> bool:
         with transaction.atomic(using="dataprovider"):
             event.save(force_insert=True)
     except IntegrityError:
-        return False
+        if Event.objects.filter(pk=event.pk).exists():
+            return False
+        raise
     return True
 
 
-@transaction.atomic(using="dataprovider")
 def record_events(events: Sequence[Event], *, at: datetime) -> Recorded:
     """Record many events in one transaction, each once by its id; conflicts are left out."""
+    try:
+        return _record_events(events, at)
+    except IntegrityError:
+        # Somebody stored one of them since we looked. Now it is there to be seen.
+        return _record_events(events, at)
+
+
+@transaction.atomic(using="dataprovider")
+def _record_events(events: Sequence[Event], at: datetime) -> Recorded:
     stored = Event.objects.in_bulk([event.id for event in events])
     fresh: dict[int, Event] = {}
     recorded = Recorded()
@@ -80,8 +90,8 @@ def record_events(events: Sequence[Event], *, at: datetime) -> Recorded:
             recorded.known += 1
         else:
             recorded.conflicts[place] = EventConflict(earlier, event)
-    # Whoever stored the same id since the look above was first, and stays.
-    Event.objects.bulk_create(fresh.values(), ignore_conflicts=True)
+    # In one order for all, so that two writers never wait for each other.
+    Event.objects.bulk_create(fresh[id] for id in sorted(fresh))
     recorded.stored = len(fresh)
     return recorded
 

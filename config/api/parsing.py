@@ -1,6 +1,7 @@
 """What query parameters mean, and how to refuse them; needs no view."""
 
 import difflib
+import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time
 
@@ -8,6 +9,11 @@ from django.http import QueryDict
 from rest_framework.exceptions import ValidationError
 
 INT64 = (-(2**63), 2**63 - 1)
+DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+INSTANT = re.compile(
+    DAY.pattern
+    + r"[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.,][0-9]{1,9})?)?(Z|[+ -][0-9]{2}(:?[0-9]{2})?)?"
+)
 DEFAULT_LIMIT, MAX_LIMIT = 1_000, 10_000
 LIMIT_TEXT = f"a whole number from 1 to {MAX_LIMIT} (default {DEFAULT_LIMIT})"
 CURSOR_TEXT = "the value that the Link header of the page before gave"
@@ -36,6 +42,8 @@ def check_parameters(sent: QueryDict, known: Mapping[str, str]) -> None:
             ]
         elif len(values) > 1:
             errors[name] = [f"Given {len(values)} times; allowed: once, {known[name]}."]
+        elif "\ufffd" in values[0]:
+            errors[name] = [f"Not UTF-8; allowed: {known[name]}."]
         elif values[0] == "":
             errors[name] = [f"Empty; leave it out, or give {known[name]}."]
     if errors:
@@ -52,6 +60,16 @@ def to_whole_number(text: str) -> int | None:
     return number if INT64[0] <= number <= INT64[1] else None
 
 
+def to_day(text: str) -> date:
+    """Read an ISO 8601 date.
+
+    :raises ValueError: if it is none.
+    """
+    if not DAY.fullmatch(text):
+        raise ValueError("not a date")
+    return date.fromisoformat(text)
+
+
 def to_instant(text: str, *, is_upper_bound: bool = False) -> datetime:
     """Read an ISO 8601 date or datetime as a UTC instant.
 
@@ -60,14 +78,14 @@ def to_instant(text: str, *, is_upper_bound: bool = False) -> datetime:
 
     :raises ValueError: if it is neither, or lies outside the years 1 to 9999 in UTC.
     """
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
+    if DAY.fullmatch(text):
+        bound = time.max if is_upper_bound else time.min
+        instant = datetime.combine(date.fromisoformat(text), bound)
+    elif INSTANT.fullmatch(text):
         # An unescaped "+" arrives as a blank.
-        head, blank, offset = text.rpartition(" ")
-        instant = datetime.fromisoformat(f"{head}+{offset}" if "T" in head and blank else text)
+        instant = datetime.fromisoformat(f"{text[:10]}T{text[11:].replace(' ', '+')}")
     else:
-        instant = datetime.combine(day, time.max if is_upper_bound else time.min)
+        raise ValueError("neither a date nor a datetime")
     if instant.tzinfo is None:
         return instant.replace(tzinfo=UTC)
     try:

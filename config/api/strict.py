@@ -16,7 +16,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from config.api.errors import BodyTooLarge
-from config.api.parsing import check_parameters, to_instant, to_whole_number
+from config.api.parsing import check_parameters, to_day, to_instant, to_whole_number
 
 
 class StrictView(views.APIView):
@@ -42,6 +42,9 @@ class StrictView(views.APIView):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
+        is_known = hasattr(self, str(request.method).lower())
+        if not is_known or request.method == "OPTIONS":
+            return  # DRF answers 405, or what this view can do
         if int(request.META.get("CONTENT_LENGTH") or 0) > self.max_body_bytes:
             raise BodyTooLarge(self.max_body_bytes)
         check_parameters(request.query_params, self.known_parameters())
@@ -91,7 +94,7 @@ class LastInstantField(InstantField):
 
 class DayField(StrictField):
     def parse(self, text: str) -> date:
-        return date.fromisoformat(text)
+        return to_day(text)
 
 
 INSTANT_SCHEMA = {

@@ -11,7 +11,7 @@ class QuestionSerializer(serializers.Serializer[Any]):
     period = ChoiceField(
         ["month", "day", "year"], default="month", help_text="month, day or year (default month)"
     )
-    year = serializers.IntegerField(
+    year = Int64Field(
         min_value=1, max_value=9999, required=False, help_text="1 to 9999 (default this year, UTC)"
     )
     by = ChoiceField(
@@ -35,7 +35,7 @@ class RowSerializer(CountsSerializer):
 
 
 class ReportSerializer(QuestionSerializer):
-    year = serializers.IntegerField()
+    year = Int64Field()
     data = RowSerializer(many=True)  # type: ignore[assignment]
     total = CountsSerializer()
     ingested_through = serializers.DateTimeField(

@@ -3,7 +3,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from config.api.parsing import INT64
+from config.api.fields import ChoiceField, DayField, InstantField, Int64Field, whole
 from dataprovider.models import Event, Status, spoken_room_id
 
 ROOM_ID = {
@@ -25,8 +25,7 @@ class RoomIdField(serializers.CharField):
         super().__init__(max_length=64, trim_whitespace=False, **kwargs)
 
     def to_internal_value(self, data: Any) -> str:
-        if isinstance(data, float) and data.is_integer():
-            data = int(data)
+        data = whole(data)
         if isinstance(data, bool) or not isinstance(data, int | str):
             self.fail("invalid")
         return str(data)
@@ -36,18 +35,15 @@ class RoomIdField(serializers.CharField):
 
 
 class EventSerializer(serializers.ModelSerializer[Event]):
-    id = serializers.IntegerField(
-        min_value=INT64[0],
-        max_value=INT64[1],
+    id = Int64Field(
         required=False,
         help_text="Given by the service, from 1,000,000,000,000 up, when left out.",
     )
-    hotel_id = serializers.IntegerField(min_value=INT64[0], max_value=INT64[1])
-    timestamp = serializers.DateTimeField(help_text="When it was booked or cancelled.")
-    rpg_status = serializers.ChoiceField(
-        choices=Status.choices, help_text="1 booking, 2 cancellation."
-    )
+    hotel_id = Int64Field()
+    timestamp = InstantField(help_text="When it was booked or cancelled.")
+    rpg_status = ChoiceField(Status.choices, help_text="1 booking, 2 cancellation.")
     room_id = RoomIdField()
+    night_of_stay = DayField()
 
     class Meta:
         model = Event

@@ -6,6 +6,7 @@ import sys
 import pytest
 from django.core.management import call_command
 from django.db import OperationalError
+from django.test import Client
 from django.urls import get_resolver
 
 from tests.processes import ROOT, environment
@@ -90,6 +91,14 @@ class TestPages:
 
         assert answer.status_code == 404
         assert "/docs" in answer.json()["detail"]
+
+    @pytest.mark.parametrize("path", ["/", "/healthz", "/readyz", "/metrics", "/docs/", "/schema"])
+    @pytest.mark.parametrize("method", ["post", "put", "patch", "delete", "options"])
+    def test_are_only_read(self, path, method):
+        answer = getattr(Client(enforce_csrf_checks=True), method)(path)
+
+        assert answer.status_code == 405
+        assert answer.json()["detail"] == f'Method "{method.upper()}" not allowed.'
 
     def test_refuse_a_foreign_host_in_json(self, api):
         answer = api.get("/events", headers={"Host": "evil.test"})

@@ -104,6 +104,8 @@ class TestListEvents:
             ("limit=0", "limit", "from 1 to 10000"),
             ("limit=10001", "limit", "from 1 to 10000"),
             ("limit=ten", "limit", "from 1 to 10000"),
+            ("room_id=%ff", "room_id", "Not UTF-8"),
+            ("room_id=%ED%A0%80", "room_id", "Not UTF-8"),
             ("cursor=nonsense", "cursor", "Link header"),
             ("cursor=WzEsMl0", "cursor", "Link header"),
             ("format=xml", "format", "json or api"),
@@ -123,9 +125,12 @@ class TestListEvents:
         assert api.get("/events/?hotel_id=1").content == api.get("/events?hotel_id=1").content
 
     @pytest.mark.parametrize("method", ["put", "patch", "delete"])
-    @pytest.mark.parametrize("path", ["/events", "/events/"])
+    @pytest.mark.parametrize("path", ["/events", "/events/", "/events?hotel_id=1", "/events?x=1"])
     def test_allows_no(self, api, method, path):
         assert getattr(api, method)(path, {}, format="json").status_code == 405
+
+    def test_says_what_it_can_whatever_is_filtered(self, api):
+        assert api.options("/events?hotel_id=1").status_code == 200
 
 
 class TestPages:
@@ -163,7 +168,8 @@ class TestPages:
         assert ids(api.get(link)) == [12, 99]
 
     @pytest.mark.parametrize(
-        "room_id", ["1", "007", "-5", "-0", "9" * 15, "9" * 16, 'a"b\\ é', " "]
+        "room_id",
+        ["0", "1", "00", "007", "-5", "-0", "-", "1-", "--1", "9" * 64, "1e5", 'a"b\\ é', " "],
     )
     @pytest.mark.parametrize("microsecond", [0, 1, 500_000])
     def test_are_rendered_as_the_serializer_would(self, api, room_id, microsecond):
@@ -198,6 +204,11 @@ class TestPostEvent:
         assert (response.status_code, response.json()) == (200, BOOKING)
         assert Event.objects.count() == 1
 
+    def test_takes_whole_numbers_however_they_are_written(self, api):
+        self.post(api)
+
+        assert self.post(api, id="1", hotel_id=1.0, rpg_status=1.0, room_id=1.0).status_code == 200
+
     def test_answers_409_to_other_content_and_changes_nothing(self, api):
         self.post(api)
 
@@ -226,6 +237,11 @@ class TestPostEvent:
             ({"hotel_id": 2**63}, "hotel_id"),
             ({"id": 10**30}, "id"),
             ({"id": 1.5}, "id"),
+            ({"id": "1_0"}, "id"),
+            ({"id": " 7 "}, "id"),
+            ({"id": "１"}, "id"),
+            ({"timestamp": "2020-01-01T00:00:00\0"}, "timestamp"),
+            ({"timestamp": "2020-1-1T00:00:00"}, "timestamp"),
             ({"rpg_status": 3}, "rpg_status"),
             ({"rpg_status": "booked"}, "rpg_status"),
             ({"room_id": ""}, "room_id"),

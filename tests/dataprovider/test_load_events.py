@@ -79,7 +79,7 @@ class TestLoadEvents:
         assert "Loaded 2 events; known before 0, bad lines left out 5" in said
         lines = capsys.readouterr().err
         assert "line 2: event 1 is known with other content" in lines
-        assert "line 4: night_of_stay: Date has wrong format" in lines
+        assert "line 4: night_of_stay: Not allowed; allowed: an ISO 8601 date" in lines
         assert "line 5: id: This field is required." in lines
         assert "line 6: rpg_status:" in lines
         assert "line 7: " in lines
@@ -90,7 +90,8 @@ class TestLoadEvents:
         [
             (b"", "missing: hotel_id, id"),
             (b"id,hotel\n1,2\n", "missing: hotel_id"),
-            (b"\xff\xfe\x00", "cannot be read"),
+            (b"\xff\xfe\x00", "missing: hotel_id, id"),
+            (b"id,id,hotel_id,room_id,timestamp,rpg_status,night_of_stay\n", "a column twice"),
         ],
     )
     def test_says_why_a_file_is_no_use(self, tmp_path, content, reason):
@@ -104,11 +105,31 @@ class TestLoadEvents:
             load(tmp_path / "none.csv")
 
     def test_keeps_what_came_before_a_torn_end(self, tmp_path):
-        torn = gzip.compress(SAMPLE.encode())[:-12]
+        torn = gzip.compress(SAMPLE.encode())[:-5]
         (tmp_path / "events.csv.gz").write_bytes(torn)
 
-        with pytest.raises(CommandError, match="cannot be read"):
+        with pytest.raises(CommandError, match="Loaded before: 2 events"):
             load(tmp_path / "events.csv.gz")
+
+        assert Event.objects.count() == 2
+
+    def test_leaves_out_a_line_that_is_no_text_or_too_long(self, tmp_path, capsys):
+        line = b"a,2016-02-26,%d,1,2014-03-18 10:59:37,1\n"
+        (tmp_path / "events.csv").write_bytes(
+            SAMPLE.encode()
+            + (line % 3).replace(b"a", b"\xff", 1)
+            + (line % 4).replace(b"a", b"a" * 200_000, 1)
+            + (line % 5).replace(b"\n", b",more\n")
+            + line % 6
+        )
+
+        said = load(tmp_path / "events.csv")
+
+        assert "Loaded 3 events; known before 0, bad lines left out 3" in said
+        lines = capsys.readouterr().err
+        assert "line 4: not UTF-8" in lines
+        assert "line 5: room_id: Ensure this field has no more than 64 characters." in lines
+        assert "line 6: more fields than columns" in lines
 
 
 TEXTS = st.one_of(

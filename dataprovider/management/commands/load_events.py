@@ -3,21 +3,19 @@ import gzip
 import sys
 import time
 from argparse import ArgumentParser
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import date
 from io import TextIOWrapper
-from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db import connections
+from django.db import DatabaseError, connections
 from django.utils import timezone
 from rest_framework.exceptions import ValidationError
 from tqdm import tqdm
 
-from config.api.parsing import to_instant, to_whole_number
+from config.api.parsing import to_day, to_instant, to_whole_number
 from dataprovider import services
 from dataprovider.api.serializers import EventSerializer
 from dataprovider.models import Event, Status
@@ -30,7 +28,8 @@ NAMES = {
 }
 FIELDS = {"id", "hotel_id", "timestamp", "rpg_status", "room_id", "night_of_stay"}
 STATUSES = {str(status): status for status in Status.values}
-BATCH = 2_000
+BATCH = 5_000
+LONGEST_FIELD = 64 * 1024 * 1024
 PAUSE_SECONDS = 0.02
 
 
@@ -45,50 +44,92 @@ class Command(BaseCommand):
         parser.add_argument("file", type=Path)
 
     def handle(self, *, file: Path, **options: Any) -> None:
-        stored = known = 0
+        self.loaded = services.Recorded()
         self.bad = 0
         try:
             with opened(file) as text:
-                lines = self.usable_lines(text)
-                while batch := list(islice(lines, BATCH)):
-                    recorded = services.record_events(
-                        [event for _, event in batch], at=timezone.now()
-                    )
-                    stored += recorded.stored
-                    known += recorded.known
-                    for index, conflict in recorded.conflicts.items():
-                        self.report(batch[index][0], str(conflict))
-                    let_others_write()
-        except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
+                self.load(self.usable_lines(text))
+        except (OSError, EOFError, csv.Error) as error:
             raise CommandError(
-                f"{file} cannot be read: {error}. Loaded before that: {stored} events."
+                f"{file} cannot be read on: {error}. Loaded before: {self.loaded.stored} events."
             ) from error
-        summary = f"Loaded {stored} events; known before {known}, bad lines left out {self.bad}"
+        except DatabaseError as error:
+            raise CommandError(f"The store refused: {error}. Try again.") from error
+        summary = (
+            f"Loaded {self.loaded.stored} events; known before {self.loaded.known}, "
+            f"bad lines left out {self.bad}"
+        )
         self.stdout.write(self.style.SUCCESS(summary))
+
+    def load(self, lines: Iterator[tuple[int, Event]]) -> None:
+        batch: list[tuple[int, Event]] = []
+        try:
+            for line in lines:
+                batch.append(line)
+                if len(batch) == BATCH:
+                    self.store(batch)
+                    batch = []
+                    let_others_write()
+        finally:
+            self.store(batch)
+
+    def store(self, batch: list[tuple[int, Event]]) -> None:
+        recorded = services.record_events([event for _, event in batch], at=timezone.now())
+        self.loaded.stored += recorded.stored
+        self.loaded.known += recorded.known
+        for place, conflict in recorded.conflicts.items():
+            self.report(batch[place][0], str(conflict))
 
     def usable_lines(self, text: TextIO) -> Iterator[tuple[int, Event]]:
         """Each good line's number and event; bad ones are reported."""
-        rows = csv.DictReader(text)
-        names = {name: NAMES.get(name.strip(), name.strip()) for name in rows.fieldnames or []}
-        if missing := FIELDS - set(names.values()):
-            raise CommandError(
-                f"The first line must name the columns; missing: {', '.join(sorted(missing))}. "
-                f"Allowed names: {', '.join(sorted(FIELDS | set(NAMES)))}."
-            )
+        csv.field_size_limit(LONGEST_FIELD)
+        rows = csv.DictReader(text, restkey="")
+        names = columns(rows.fieldnames or [])
         serializer = EventSerializer()
         # Without an id, a second load could not tell what it loaded before.
         serializer.fields["id"].required = True
         for row in rows:
             content = {field: row[name] for name, field in names.items() if row[name]}
-            try:
-                checked = plainly_good(content) or serializer.run_validation(content)
-                yield rows.line_num, Event(**checked)
-            except ValidationError as error:
-                self.report(rows.line_num, spoken(error))
+            if "" in row:
+                self.report(rows.line_num, "more fields than columns")
+            elif not "".join(content.values()).isascii() and not is_utf8(content):
+                self.report(rows.line_num, "not UTF-8")
+            else:
+                try:
+                    checked = plainly_good(content) or serializer.run_validation(content)
+                    yield rows.line_num, Event(**checked)
+                except ValidationError as error:
+                    self.report(rows.line_num, spoken(error))
 
     def report(self, line: int, reason: str) -> None:
         self.bad += 1
         tqdm.write(f"line {line}: {reason}", file=sys.stderr)
+
+
+def columns(header: Sequence[str]) -> dict[str, str]:
+    """Each column of the file that we know, and our name for it.
+
+    :raises CommandError: if one is missing or comes twice.
+    """
+    names = {name: NAMES.get(name.strip(), name.strip()) for name in header}
+    fields = [field for field in names.values() if field in FIELDS]
+    if missing := FIELDS - set(fields):
+        raise CommandError(
+            f"The first line must name the columns; missing: {', '.join(sorted(missing))}. "
+            f"Allowed names: {', '.join(sorted(FIELDS | set(NAMES)))}."
+        )
+    if len(fields) > len(FIELDS) or len(names) < len(header):
+        raise CommandError("The first line names a column twice.")
+    return {name: field for name, field in names.items() if field in FIELDS}
+
+
+def is_utf8(content: dict[str, str]) -> bool:
+    """Whether all of it was UTF-8; what was not has become surrogates."""
+    try:
+        "".join(content.values()).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 @contextmanager
@@ -100,8 +141,8 @@ def opened(file: Path) -> Iterator[TextIO]:
         file.open("rb") as raw,
         tqdm.wrapattr(raw, "read", total=size, desc=file.name, disable=None) as counted,
     ):
-        plain = gzip.GzipFile(fileobj=counted) if file.suffix == ".gz" else counted
-        yield TextIOWrapper(plain, encoding="utf-8-sig", newline="")
+        plain = gzip.GzipFile(fileobj=counted) if file.suffix.lower() == ".gz" else counted
+        yield TextIOWrapper(plain, encoding="utf-8-sig", errors="surrogateescape", newline="")
 
 
 def plainly_good(content: dict[str, str]) -> dict[str, Any] | None:
@@ -117,7 +158,7 @@ def plainly_good(content: dict[str, str]) -> dict[str, Any] | None:
             "timestamp": to_instant(content["timestamp"]),
             "rpg_status": STATUSES[content["rpg_status"]],
             "room_id": room_id,
-            "night_of_stay": date.fromisoformat(content["night_of_stay"]),
+            "night_of_stay": to_day(content["night_of_stay"]),
         }
     except (KeyError, ValueError):
         return None
