@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import partial
-from urllib.request import urlopen
+
+import requests
 
 from benchmarks import made_up
 from benchmarks.harness import (
@@ -55,8 +56,8 @@ def measure(count: int, *, seconds: int, rounds: int) -> dict[str, Load]:
         whole = stack.enter_context(serving(stores.env)).url
         naive = stack.enter_context(serving(stores.env, app=NAIVE)).url
         url = f"{ours}/dashboard?{QUERY}"
-        with urlopen(url) as answer:
-            etag = answer.headers["ETag"]
+        etag = requests.get(url).headers["ETag"]
+        assert requests.get(url, headers={"If-None-Match": etag}).status_code == 304
         load = partial(wrk, seconds=seconds)
         sides = {
             "events counted on each read": partial(load, f"{naive}/dashboard/counted?{QUERY}"),
