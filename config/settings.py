@@ -202,10 +202,10 @@ DEMO = env.bool("DEMO", default=False)
 DATA_PROVIDER_URL = env.str("DATA_PROVIDER_URL", f"http://127.0.0.1:{PORT}")
 DATA_PROVIDER_KEY = env.str("DATA_PROVIDER_KEY", "")
 # Seconds: to connect, between two pieces of an answer, and for one whole answer.
-DATA_PROVIDER_TIMEOUTS = (3.05, 10.0, 60.0)
+DATA_PROVIDER_TIMEOUTS = (3.05, 10.0, 25.0)
 INGEST_OVERLAP = timedelta(seconds=_whole_number("INGEST_OVERLAP_SECONDS", 60))
-# Longer than the pause between two commits of a run: one that outlives its lease costs work done
-# twice, never an event counted twice.
+# Longer than one page may take. A run that outlives its lease costs work done twice, never an
+# event counted twice.
 INGEST_LEASE = timedelta(seconds=_whole_number("INGEST_LEASE_SECONDS", 30))
 INGEST_SECONDS = _whole_number("INGEST_SECONDS", 5)
 SIMULATE_SECONDS = _whole_number("SIMULATE_SECONDS", 5)

@@ -36,7 +36,7 @@ def sound(application: Application) -> Application:
 def is_readable(media_type: str) -> bool:
     """Whether Django can read this media type: it gives up on parameters like ``x*=y''z``."""
     try:
-        codecs.lookup(MediaType(media_type).params.get("charset", "utf-8"))
+        codecs.lookup(str(MediaType(media_type).params.get("charset", "utf-8")))
     except (LookupError, ValueError):
         return False
     return True

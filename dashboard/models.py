@@ -1,6 +1,6 @@
 from datetime import date, datetime, timedelta
 from typing import Any, Self
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from django.db import models
 from django.db.models.functions import Now
@@ -91,14 +91,19 @@ class IngestionQuerySet(models.QuerySet["Ingestion"]):
         """The state, held until the transaction ends: whoever stores events waits here."""
         return self.select_for_update().get_or_create(pk=1)[0]
 
-    def lease(self, length: timedelta) -> bool:
-        """Let this run be the only one for a while; False if another one is."""
+    def lease(self, length: timedelta) -> UUID | None:
+        """Let this run be the only one for a while; None if another one is."""
         self.get_or_create(pk=1)
         free = models.Q(leased_until=None) | models.Q(leased_until__lt=Now())
-        return bool(self.filter(free, pk=1).update(leased_until=until_after(length)))
+        lease = uuid4()
+        leased = self.filter(free, pk=1).update(lease=lease, leased_until=until_after(length))
+        return lease if leased else None
 
-    def release(self) -> None:
-        self.filter(pk=1).update(leased_until=None)
+    def renew(self, lease: UUID, length: timedelta) -> None:
+        self.filter(pk=1, lease=lease).update(leased_until=until_after(length))
+
+    def release(self, lease: UUID) -> None:
+        self.filter(pk=1, lease=lease).update(leased_until=None)
 
 
 class Ingestion(models.Model):
@@ -108,6 +113,7 @@ class Ingestion(models.Model):
     recorded_through = models.DateTimeField(null=True)  # by when they reached the provider
     reread_through = models.DateTimeField(null=True)  # where the rotation through the past is
     completed_at = models.DateTimeField(null=True)  # the start of the last run without failure
+    lease = models.UUIDField(null=True)  # of the run at work
     leased_until = models.DateTimeField(null=True)  # in the database's time
     version = models.UUIDField(default=uuid4)  # another one after each change of a report
 

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
@@ -14,11 +14,12 @@ from urllib.parse import parse_qsl, urlsplit
 
 import requests
 from django.conf import settings
+from urllib3.exceptions import HTTPError
 
 PAGE_LIMIT = 10_000
 PAGES_AHEAD = 10
 MOST_BYTES = 64 * 1024 * 1024
-MOST_EMPTY_PAGES = 100
+MOST_IDLE_PAGES = 100
 PIECE = 256 * 1024
 INT64 = range(-(2**63), 2**63)
 # Nothing was recorded from here on: what a provider answers tells whether it knows the filter.
@@ -49,6 +50,7 @@ class Page:
     events: list[Event] = field(default_factory=list)
     unusable: list[Unusable] = field(default_factory=list)
     next: dict[str, str] | None = None
+    through: datetime | None = None  # every event up to here has been read with this page
 
 
 def pages(
@@ -62,7 +64,7 @@ def pages(
 
     The next pages are fetched while the caller works on this one.
 
-    :raises ProviderUnavailable: also for pages that repeat, are out of order or never end.
+    :raises ProviderUnavailable: also for pages that repeat or never end.
     """
     parameters = {"limit": str(PAGE_LIMIT)}
     for name, value in {
@@ -74,11 +76,11 @@ def pages(
             parameters[name] = _spell(value)
     if hotel_id is not None:
         parameters["hotel_id"] = str(hotel_id)
-    watch = _OrderWatch()
+    course = _Course()
     with requests.Session() as session, closing(_fetched_ahead(session, parameters)) as found:
         for page in found:
-            watch.admit(page)
-            yield page
+            yield course.of(page)
+            course.must_lead_on()
 
 
 def _fetched_ahead(session: requests.Session, parameters: dict[str, str]) -> Generator[Page]:
@@ -118,32 +120,50 @@ def probe() -> Probe:
     return Probe(not (page.events or page.unusable), answer.answered_at)
 
 
-class _OrderWatch:
-    """Sees that pages lead on: they ascend, no link comes twice, and something comes."""
+class _Course:
+    """Where the pages lead: how far all is read, and whether they still lead anywhere."""
 
     def __init__(self) -> None:
-        self.last: tuple[datetime, int] | None = None
+        self.latest: datetime | None = None
+        self.through: datetime | None = None
+        self.is_in_order = True
+        self.ids: set[int] = set()
         self.links: set[tuple[tuple[str, str], ...]] = set()
-        self.empty_pages = 0
+        self.idle_pages = 0
+        self.objection = ""
 
-    def admit(self, page: Page) -> None:
-        previous = self.last
-        for event in page.events:
-            place = (event.timestamp, event.id)
-            if previous is not None and place <= previous:
-                raise ProviderUnavailable(
-                    f"GET {_url()} gave event {event.id} out of order, or twice"
-                )
-            previous = place
-        self.last = previous
-        self.empty_pages = 0 if page.events or page.unusable else self.empty_pages + 1
-        if self.empty_pages > MOST_EMPTY_PAGES:
-            raise ProviderUnavailable(f"GET {_url()} gave {MOST_EMPTY_PAGES} empty pages in a row")
-        if page.next is not None:
-            link = tuple(sorted(page.next.items()))
-            if link in self.links:
-                raise ProviderUnavailable(f"GET {_url()} gave the same next link twice")
-            self.links.add(link)
+    def of(self, page: Page) -> Page:
+        """The page, with how far everything has been read with it."""
+        before, times = self.latest, [event.timestamp for event in page.events]
+        if times:
+            self.is_in_order &= times == sorted(times) and (before is None or before <= times[0])
+            self.latest = max(times if before is None else [before, *times])
+        self.idle_pages = 0 if self.latest != before else self.idle_pages + 1
+        # In disorder, what is early may still come, until the last page has been read.
+        if self.is_in_order or page.next is None:
+            self.through = self.latest
+        self._object(page)
+        return replace(page, through=self.through)
+
+    def _object(self, page: Page) -> None:
+        ids = {event.id for event in page.events}
+        link = tuple(sorted((page.next or {}).items()))
+        if ids and ids == self.ids:
+            self.objection = "gave a page twice"
+        elif link and link in self.links:
+            self.objection = "gave the same next link twice"
+        elif self.idle_pages > MOST_IDLE_PAGES:
+            self.objection = f"gave {MOST_IDLE_PAGES} pages that led no further"
+        self.ids = ids or self.ids
+        self.links.add(link)
+
+    def must_lead_on(self) -> None:
+        """Refuse to go on where something is missing, or no end is to be seen.
+
+        :raises ProviderUnavailable: saying what the last page did.
+        """
+        if self.objection:
+            raise ProviderUnavailable(f"GET {_url()} {self.objection}")
 
 
 @dataclass(frozen=True)
@@ -187,23 +207,29 @@ def _get(session: requests.Session, parameters: dict[str, str]) -> _Answer:
             stream=True,
         ) as response:
             body = bytearray()
-            for piece in response.iter_content(PIECE):
+            # Whatever has come: waiting for more could go on for ever.
+            while piece := response.raw.read1(PIECE, decode_content=True):
                 body += piece
                 if len(body) > MOST_BYTES:
                     raise ProviderUnavailable(f"GET {_url()} answered over {MOST_BYTES} bytes")
                 if time.monotonic() > deadline:
-                    raise ProviderUnavailable(f"GET {_url()} took over {whole:.0f} seconds")
+                    raise ProviderUnavailable(f"GET {_url()} took over {whole:g} seconds")
             return _Answer(
                 response.status_code, bytes(body), _next_of(response), _date_of(response)
             )
-    except requests.RequestException as error:
+    except (requests.RequestException, HTTPError) as error:
         raise ProviderUnavailable(f"GET {_url()} failed: {type(error).__name__}") from error
 
 
 def _next_of(response: requests.Response) -> dict[str, str] | None:
     """The query that the next link asks for; host and path stay the ones we were given."""
     link = response.links.get("next")
-    return dict(parse_qsl(urlsplit(link["url"]).query)) if link else None
+    if link is None:
+        return None
+    try:
+        return dict(parse_qsl(urlsplit(link["url"]).query))
+    except ValueError as error:
+        raise ProviderUnavailable(f"GET {_url()} gave a next link that is none") from error
 
 
 def _date_of(response: requests.Response) -> datetime | None:
@@ -217,7 +243,7 @@ def _read_page(answer: _Answer) -> Page:
     if answer.status != requests.codes.ok:
         raise ProviderUnavailable(f"GET {_url()} answered {answer.status}")
     try:
-        content = json.loads(answer.body)
+        content = _read_json(answer.body)
     except (ValueError, RecursionError) as error:
         raise ProviderUnavailable(f"GET {_url()} answered what is no JSON") from error
     if not isinstance(content, list):
@@ -230,6 +256,21 @@ def _read_page(answer: _Answer) -> Page:
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             unusable.append(Unusable(json.dumps(item, sort_keys=True), _reason(item, error)))
     return Page(events, unusable, answer.next)
+
+
+def _read_json(body: bytes) -> Any:
+    """JSON in which one endless number or broken character spoils its own event alone.
+
+    :raises ValueError: if it is no JSON.
+    """
+    try:
+        return json.loads(body)
+    except ValueError:
+        return json.loads(body.decode(errors="replace"), parse_int=_int_or_text)
+
+
+def _int_or_text(digits: str) -> int | str:
+    return int(digits) if len(digits) < 20 else digits
 
 
 def _read_event(item: dict[str, Any]) -> Event:

@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from itertools import islice
 from uuid import uuid4
 
 from django.conf import settings
@@ -13,7 +12,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from dashboard import bulk, provider
-from dashboard.models import DailyTotal, Ingestion, Reading, RejectedEvent, Status, until_after
+from dashboard.models import DailyTotal, Ingestion, Reading, RejectedEvent, Status
 from dashboard.provider import Event, Page, Unusable
 
 PAGES_A_COMMIT = 10
@@ -48,12 +47,19 @@ def ingest_events(*, at: datetime, progress: Progress | None = None) -> Ingested
 
     :raises ProviderUnavailable: the watermark then stays where the last good page left it.
     """
-    if not Ingestion.objects.lease(settings.INGEST_LEASE):
+    lease = Ingestion.objects.lease(settings.INGEST_LEASE)
+    if lease is None:
         return Ingested(is_turned_away=True)
+
+    def alive(page: Page) -> None:
+        Ingestion.objects.renew(lease, settings.INGEST_LEASE)
+        if progress:
+            progress(page)
+
     try:
-        return _ingest(at, progress or _ignore)
+        return _ingest(at, alive)
     finally:
-        Ingestion.objects.release()
+        Ingestion.objects.release(lease)
 
 
 def backfill_events(
@@ -74,7 +80,8 @@ def backfill_events(
 def _ingest(at: datetime, progress: Progress) -> Ingested:
     state = Ingestion.objects.current()
     probe = provider.probe()
-    provider_time = probe.answered_at or at
+    # A provider whose clock is ahead costs reading twice; one believed to be would cost events.
+    provider_time = min(probe.answered_at or at, at)
     is_first = state.recorded_through is None
     if is_first:
         # From here on nothing is missed that comes late, even if this run breaks off.
@@ -100,9 +107,8 @@ def _reread_some_of_the_past(state: Ingestion, at: datetime, progress: Progress)
     def some() -> Iterator[Page]:
         for count, page in enumerate(provider.pages(since=since), start=1):
             yield page
-            last = page.events[-1].timestamp if page.events else None
-            if count >= PAGES_REREAD_A_RUN and last and last > (since or EARLIEST):
-                state.reread_through = last
+            if count >= PAGES_REREAD_A_RUN and (page.through or EARLIEST) > (since or EARLIEST):
+                state.reread_through = page.through
                 return
         state.reread_through = None
 
@@ -114,19 +120,35 @@ def _store_all(
 ) -> Ingested:
     done = Ingested()
     with bulk.garbage_left_alone():
-        while some := list(islice(found, PAGES_A_COMMIT)):
+        for some in _batches(found, progress):
             done += store_pages(some, at=at, latest=latest)
-            for page in some:
-                progress(page)
     return done
+
+
+def _batches(found: Iterator[Page], progress: Progress) -> Iterator[list[Page]]:
+    """The pages by the commit; those that came before a failure come before it here too."""
+    some: list[Page] = []
+    try:
+        for page in found:
+            progress(page)
+            some.append(page)
+            if len(some) == PAGES_A_COMMIT:
+                yield some
+                some = []
+    except provider.ProviderUnavailable:
+        if some:
+            yield some
+        raise
+    if some:
+        yield some
 
 
 @transaction.atomic(using="dashboard")
 def store_pages(some: list[Page], *, at: datetime, latest: datetime | None = None) -> Ingested:
     """Store each event once by its id, count it in both readings, and put aside what is unusable.
 
-    With ``latest`` the watermark moves to the last event, but not past ``latest``; all in one
-    transaction.
+    With ``latest`` the watermark moves as far as everything has been read, but not past
+    ``latest``; all in one transaction.
     """
     state = Ingestion.objects.locked()
     events = [event for page in some for event in page.events]
@@ -141,13 +163,12 @@ def store_pages(some: list[Page], *, at: datetime, latest: datetime | None = Non
         bulk.insert_events(fresh.values())
         bulk.add_to_totals(_count(fresh.values()))
     rejected = _put_aside(unusable, at=at)
-    if latest is not None and events:
-        state.advance(min(events[-1].timestamp, latest))
+    through = some[-1].through
+    if latest is not None and through is not None:
+        state.advance(min(through, latest))
     if fresh:
         state.version = uuid4()
-    if state.leased_until is not None:
-        state.leased_until = until_after(settings.INGEST_LEASE)
-    state.save(update_fields=["watermark", "version", "leased_until"])
+    state.save(update_fields=["watermark", "version"])
     return Ingested(len(fresh), len(events) - len(fresh), rejected)
 
 

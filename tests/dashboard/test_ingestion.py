@@ -1,7 +1,9 @@
 import json
+import random
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from threading import Barrier, Thread
+from threading import Barrier
 
 import pytest
 import requests
@@ -192,6 +194,15 @@ class TestIngestEvents:
         assert done.is_turned_away
         assert provider.asked == []
 
+    def test_leaves_the_lease_to_its_run_while_a_backfill_goes_on(self, provider, clock):
+        provider.add(event(1))
+        assert Ingestion.objects.lease(timedelta(seconds=-1))
+        before = state().leased_until
+
+        services.backfill_events(since=None, until=None, at=clock.now)
+
+        assert state().leased_until == before
+
     def test_takes_over_when_the_lease_ran_out(self, provider, clock):
         provider.add(event(1))
         assert Ingestion.objects.lease(timedelta(seconds=-1))
@@ -298,27 +309,83 @@ class TestWhenTheProviderFails:
         services.ingest_events(at=clock.tick(seconds=5))
         assert totals() == plain_count(provider.events)
 
-    def test_it_is_not_believed_when_it_repeats_a_page(self, provider, clock):
+    def test_it_is_not_believed_when_a_page_stands_in_for_the_next(self, provider, clock):
         provider.page_size = 2
         provider.add(*[event(id) for id in range(1, 7)])
         first = provider.good_answer({"limit": "2"})
         third = provider.good_answer({"limit": "4"})[1]
         provider.faults = [None, None, lambda good: (200, third, first[2])]
 
-        with pytest.raises(ProviderUnavailable, match="out of order, or twice"):
+        with pytest.raises(ProviderUnavailable, match="gave a page twice"):
             services.ingest_events(at=clock.now)
 
         services.ingest_events(at=clock.tick(seconds=5))
         assert totals() == plain_count(provider.events)
 
-    def test_it_is_not_believed_when_a_page_is_out_of_order(self, provider, clock):
-        provider.add(event(1), event(2))
-        provider.faults = [None, lambda good: (200, {}, f"[{','.join(reversed_items(good[2]))}]")]
+    def test_a_row_that_stands_twice_is_counted_once(self, provider, clock):
+        provider.add(*[event(id) for id in range(1, 9)], event(5))
 
-        with pytest.raises(ProviderUnavailable, match="event 1 out of order"):
+        services.ingest_events(at=clock.now)
+
+        assert totals() == plain_count([event(id) for id in range(1, 9)])
+
+    @pytest.mark.parametrize("seed", range(8))
+    def test_disorder_costs_no_event_though_a_run_breaks_off(self, provider, clock, seed):
+        provider.page_size = 2
+        provider.knows_recorded = False
+        events = [event(id, at=f"2020-03-{id:02}T00:00:00Z") for id in range(1, 19)]
+        random.Random(seed).shuffle(events)
+        provider.add(*events)
+        provider.order = lambda each: events.index(each)
+        provider.faults = [None] * 5 + [status(500)]
+        with pytest.raises(ProviderUnavailable):
             services.ingest_events(at=clock.now)
 
-        assert state().watermark is None
+        for _ in range(5):  # the past is read again, round and round
+            services.ingest_events(at=clock.tick(seconds=5))
+
+        assert totals() == plain_count(provider.events)
+        assert state().watermark == instant("2020-03-18T00:00:00Z")
+
+    def test_all_that_came_before_is_stored(self, provider, clock):
+        provider.page_size = 1
+        provider.add(*[event(id, at=f"2020-03-0{id}T00:00:00Z") for id in range(1, 8)])
+        provider.faults = [None] * 6 + [status(500)]
+
+        with pytest.raises(ProviderUnavailable):
+            services.ingest_events(at=clock.now)
+
+        assert Event.objects.count() == 5
+
+    def test_one_broken_token_spoils_its_own_event_alone(self, provider, clock):
+        good = json.dumps(event(1))
+        endless = json.dumps(event(2)).replace("2,", "9" * 5_000 + ",", 1)
+        broken = json.dumps(event(3, night="?")).encode().replace(b"?", b"\xff")
+        page = b"[%s,%s,%s]" % (good.encode(), endless.encode(), broken)
+        provider.faults = [None, lambda answer: (200, {}, page)]
+
+        done = services.ingest_events(at=clock.now)
+
+        assert (done.stored, done.rejected) == (1, 2)
+
+    def test_a_link_that_is_none_is_one_line(self, provider, clock):
+        link = {"Link": '<http://[::1/events?cursor=1>; rel="next"'}
+        provider.faults = [None, lambda good: (200, link, "[]")]
+
+        with pytest.raises(ProviderUnavailable, match="a next link that is none"):
+            services.ingest_events(at=clock.now)
+
+    def test_a_date_far_ahead_hides_nothing_that_comes_late(self, provider, clock):
+        provider.add(event(1, at="2020-03-01T00:00:00Z"))
+        ahead = {"Date": "Fri, 01 Jan 2999 00:00:00 GMT"}
+        provider.faults = [lambda good: (200, good[1] | ahead, good[2])] * 2
+        services.ingest_events(at=clock.now)
+        clock.tick(hours=1)
+        provider.add(event(2, at="2015-01-01T00:00:00Z"))
+
+        services.ingest_events(at=clock.tick(seconds=5))
+
+        assert totals() == plain_count(provider.events)
 
     def test_it_is_not_followed_in_a_circle(self, provider, clock):
         link = {"Link": '<http://provider.test/events?cursor=x>; rel="next"'}
@@ -338,7 +405,7 @@ class TestWhenTheProviderFails:
 
         provider.good_answer = endless
 
-        with pytest.raises(ProviderUnavailable, match="100 empty pages in a row"):
+        with pytest.raises(ProviderUnavailable, match="100 pages that led no further"):
             services.ingest_events(at=clock.now)
 
     def test_an_empty_page_with_a_next_link_loses_nothing(self, provider, clock):
@@ -384,10 +451,6 @@ class TestWhenTheProviderFails:
             services.ingest_events(at=clock.now)
 
         assert set(seen) == {"Api-Key secret"}
-
-
-def reversed_items(text):
-    return [json.dumps(item) for item in reversed(json.loads(text))]
 
 
 class TestBackfillEvents:
@@ -443,16 +506,13 @@ class TestTwoRunsAtOnce:
         provider.add(*[event(id, at=f"2020-03-01T00:00:{id:02}Z") for id in range(1, 60)])
         start = Barrier(4)
 
-        def run():
+        def run(_):
             start.wait()
             services._ingest(clock.now, services._ignore)
             connections.close_all()
 
-        threads = [Thread(target=run) for _ in range(4)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        with ThreadPoolExecutor(4) as runs:
+            list(runs.map(run, range(4)))
 
         assert Event.objects.count() == 59
         assert totals() == plain_count(provider.events)
