@@ -50,7 +50,7 @@ class Page:
     events: list[Event] = field(default_factory=list)
     unusable: list[Unusable] = field(default_factory=list)
     next: dict[str, str] | None = None
-    through: datetime | None = None  # every event up to here has been read with this page
+    through: datetime | None = None  # with this page every event up to here has been read
 
 
 def pages(
@@ -125,7 +125,6 @@ class _Course:
 
     def __init__(self) -> None:
         self.latest: datetime | None = None
-        self.through: datetime | None = None
         self.is_in_order = True
         self.ids: set[int] = set()
         self.links: set[tuple[tuple[str, str], ...]] = set()
@@ -139,11 +138,10 @@ class _Course:
             self.is_in_order &= times == sorted(times) and (before is None or before <= times[0])
             self.latest = max(times if before is None else [before, *times])
         self.idle_pages = 0 if self.latest != before else self.idle_pages + 1
-        # In disorder, what is early may still come, until the last page has been read.
-        if self.is_in_order or page.next is None:
-            self.through = self.latest
         self._object(page)
-        return replace(page, through=self.through)
+        # In disorder, what is early may still come, until the last page has been read.
+        is_through = self.is_in_order or page.next is None
+        return replace(page, through=self.latest if is_through else None)
 
     def _object(self, page: Page) -> None:
         ids = {event.id for event in page.events}
