@@ -124,24 +124,25 @@ def admin_credentials() -> str:
     return f"admin / {password}"
 
 
-def run_processes(port: int, services: list[str]) -> int:
-    queues = ",".join(services)
-    celery = f"exec {BIN}/celery --quiet -A config"
-    manager = Manager()
-    manager._procmgr = OneByOne()
-    manager.add_process(
-        "web",
-        f"exec {BIN}/granian --interface wsgi --host 127.0.0.1 --port {port} --workers 1"
+def commands(port: int, services: list[str]) -> dict[str, str]:
+    """The processes, each with its command line."""
+    celery = f"{BIN}/celery --quiet -A config"
+    return {
+        "web": f"{BIN}/granian --interface wsgi --host 127.0.0.1 --port {port} --workers 1"
         f" --blocking-threads {WEB_THREADS} --backpressure {WEB_BACKLOG} --no-ws --log-level error"
         " config.wsgi:application",
-    )
-    manager.add_process(
-        "worker",
         # Threads: a child process that is killed would take the lock of its embedded queue along.
-        f"{celery} worker --pool threads --concurrency {WORKERS} --queues {queues}"
-        " --without-gossip --without-mingle --without-heartbeat",
-    )
-    manager.add_process("beat", f"{celery} beat -S celery.beat.Scheduler")
+        "worker": f"{celery} worker --pool threads --concurrency {WORKERS}"
+        f" --queues {','.join(services)} --without-gossip --without-mingle --without-heartbeat",
+        "beat": f"{celery} beat -S celery.beat.Scheduler",
+    }
+
+
+def run_processes(port: int, services: list[str]) -> int:
+    manager = Manager()
+    manager._procmgr = OneByOne()
+    for name, command in commands(port, services).items():
+        manager.add_process(name, f"exec {command}")
     launcher = os.getpid()
 
     def hang_up(signum: int, frame: Any) -> None:

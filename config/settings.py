@@ -18,16 +18,26 @@ env.read_env(BASE_DIR / env.str("ENV_FILE", default=".env"))
 env.ENVIRON = {name: value for name, value in os.environ.items() if value}
 
 
-def _whole_number(name: str, default: int) -> int:
+def _whole_number(name: str, default: int, most: int = 10**9) -> int:
     value: str = env.str(name, default=str(default))
-    if not value.isdecimal():
-        raise ImproperlyConfigured(f"{name} is {value!r}; allowed: a whole number")
+    if not (value.isascii() and value.isdigit() and 1 <= int(value) <= most):
+        raise ImproperlyConfigured(f"{name} is {value!r}; allowed: a whole number from 1 to {most}")
     return int(value)
 
 
+def _yes_or_no(name: str) -> bool:
+    value: str = env.str(name, default="false")
+    if value.lower() not in {"true", "false", "1", "0", "yes", "no", "on", "off"}:
+        raise ImproperlyConfigured(f"{name} is {value!r}; allowed: true or false")
+    return value.lower() in {"true", "1", "yes", "on"}
+
+
 DATA_DIR = Path(env.str("DATA_DIR", default=BASE_DIR / "var")).absolute()
-DATA_DIR.mkdir(parents=True, exist_ok=True)
-PORT = _whole_number("PORT", 8000)
+try:
+    DATA_DIR.mkdir(parents=True, exist_ok=True)
+except OSError as error:
+    raise ImproperlyConfigured(f"DATA_DIR cannot be made: {error}") from error
+PORT = _whole_number("PORT", 8000, most=65_535)
 
 # --- Which services this process carries -----------------------------------------------------
 
@@ -52,9 +62,17 @@ STORE_URLS = {
 def _database(alias: str) -> dict[str, Any]:
     embedded_url = f"sqlite:///{DATA_DIR / alias}.sqlite3"
     database: dict[str, Any] = env.db_url_config(env.str(STORE_URLS[alias], embedded_url))
-    if database["ENGINE"].endswith("sqlite3"):
+    engine = database.get("ENGINE", "")
+    if engine.endswith("sqlite3"):
         return database | {"OPTIONS": sqlite_options()}
-    return database | {"CONN_MAX_AGE": None, "CONN_HEALTH_CHECKS": True}
+    if engine.endswith("postgresql"):
+        options = {"connect_timeout": 5} | database.get("OPTIONS", {})
+        return database | {
+            "CONN_MAX_AGE": None,
+            "CONN_HEALTH_CHECKS": True,
+            "OPTIONS": options,
+        }
+    raise ImproperlyConfigured(f"{STORE_URLS[alias]} is no URL of a store; allowed: postgres://…")
 
 
 DATABASES = {alias: _database(alias) for alias in ["default", *SERVICES]}
@@ -68,7 +86,7 @@ EMBEDDED_STORES = BROKER_URL.startswith("filesystem:") and all(
 
 # --- Django ------------------------------------------------------------------------------------
 
-DEBUG = env.bool("DEBUG", default=False)
+DEBUG = _yes_or_no("DEBUG")
 SECRET_KEY = env.str("SECRET_KEY", "")
 if not SECRET_KEY:
     if not EMBEDDED_STORES:
@@ -154,7 +172,7 @@ LOGGING = {
     "loggers": {
         # A bad request is the client's business, and answered; it is no line in our log.
         "django.request": {"level": "ERROR"},
-        "django.security.DisallowedHost": {"level": "CRITICAL"},
+        "django.security": {"level": "CRITICAL"},
         # One line a run comes from the run itself; Celery speaks up when something is wrong.
         "celery": {"level": "WARNING"},
     },
@@ -198,7 +216,7 @@ SPECTACULAR_SETTINGS = {
 
 # --- Ours ----------------------------------------------------------------------------------------
 
-DEMO = env.bool("DEMO", default=False)
+DEMO = _yes_or_no("DEMO")
 DATA_PROVIDER_URL = env.str("DATA_PROVIDER_URL", f"http://127.0.0.1:{PORT}")
 DATA_PROVIDER_KEY = env.str("DATA_PROVIDER_KEY", "")
 # Seconds: to connect, between two pieces of an answer, and for one whole answer.

@@ -9,7 +9,6 @@ class DailyTotalAdmin(ReadOnlyAdmin):
     list_display = ["hotel_id", "reading", "day", "bookings", "cancellations"]
     list_filter = ["reading"]
     search_fields = ["=hotel_id"]
-    date_hierarchy = "day"
     ordering = ["hotel_id", "reading", "-day"]
 
 

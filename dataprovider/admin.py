@@ -9,5 +9,4 @@ class EventAdmin(ReadOnlyAdmin):
     list_display = ["id", "hotel_id", "timestamp", "rpg_status", "room_id", "night_of_stay"]
     list_filter = ["rpg_status"]
     search_fields = ["=id", "=room_id"]
-    date_hierarchy = "timestamp"
     ordering = ["-timestamp", "-id"]

@@ -3,6 +3,7 @@
 ``benchmarks/`` compares. Everything else, and every refusal, is :class:`ReportView`'s.
 """
 
+import re
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, NamedTuple
@@ -22,7 +23,7 @@ from dashboard.report import report
 
 KEPT_ANSWERS = 512
 STATE = f"SELECT version, watermark FROM {Ingestion._meta.db_table}"
-PROGRAMS_ACCEPT = {"", "*/*", "application/json"}
+JSON = re.compile(r"(^|,)\s*(\*/\*|application/json)\s*(,|$)")
 
 full_view: Any = ReportView.as_view()
 
@@ -37,8 +38,8 @@ def report_view(request: HttpRequest) -> HttpResponseBase:
     """Answer a program from what is kept; leave the rest to the full view."""
     # The raw headers and query: Django's parsed ones cost as much as the answer.
     asked, accept = request.META["QUERY_STRING"], request.META.get("HTTP_ACCEPT", "")
-    is_plain = request.method in {"GET", "HEAD"} and accept in PROGRAMS_ACCEPT
-    if is_plain and "format" not in asked:
+    is_plain = request.method in {"GET", "HEAD"} and is_for_programs(accept)
+    if is_plain and ("format" not in asked or "format=json" in asked):
         try:
             return _answer(request, asked)
         except ValidationError:
@@ -52,6 +53,11 @@ def report_view(request: HttpRequest) -> HttpResponseBase:
 
 report_view.cls = ReportView  # type: ignore[attr-defined]  # what the OpenAPI document reads
 report_view.initkwargs = {}  # type: ignore[attr-defined]
+
+
+def is_for_programs(accept: str) -> bool:
+    """Whether JSON is what this Accept header gets, as most do; the full view knows the rest."""
+    return not accept or ("text/html" not in accept and JSON.search(accept) is not None)
 
 
 def _answer(request: HttpRequest, asked: str) -> HttpResponseBase:

@@ -50,7 +50,6 @@ def bars(report: dict[str, Any]) -> dict[str, Any]:
             for place, row in enumerate(rows)
         ],
         "top": top,
-        "half": top / 2,
         "width": WIDTH,
         "height": HEIGHT,
     }
@@ -77,5 +76,4 @@ def calendar_map(report: dict[str, Any]) -> dict[str, Any]:
             for column in [(date(report["year"], month, 1).timetuple().tm_yday - 1 + offset) // 7]
         ],
         "steps": [{"level": level, "least": top * (level - 1) // 4 + 1} for level in range(5)],
-        "top": top,
     }

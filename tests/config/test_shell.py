@@ -163,7 +163,7 @@ class TestSettings:
     @pytest.fixture
     def ask(self, tmp_path):
         def ask(**variables):
-            env = environment(tmp_path, DJANGO_SETTINGS_MODULE="config.settings", **variables)
+            env = environment(tmp_path, DJANGO_SETTINGS_MODULE="config.settings") | variables
             ran = subprocess.run(
                 [sys.executable, "-c", SHOW], cwd=ROOT, env=env, text=True, capture_output=True
             )
@@ -206,7 +206,12 @@ class TestSettings:
         ("variables", "sentence"),
         [
             ({"SERVICES": "dashbord"}, "SERVICES names dashbord; allowed: all"),
-            ({"PORT": "http"}, "PORT is 'http'; allowed: a whole number"),
+            ({"PORT": "http"}, "PORT is 'http'; allowed: a whole number from 1 to 65535"),
+            ({"PORT": "99999"}, "PORT is '99999'; allowed: a whole number from 1 to 65535"),
+            ({"INGEST_SECONDS": "0"}, "INGEST_SECONDS is '0'; allowed: a whole number"),
+            ({"DEMO": "maybe"}, "DEMO is 'maybe'; allowed: true or false"),
+            ({"DATABASE_URL": "nonsense"}, "DATABASE_URL is no URL of a store"),
+            ({"DATA_DIR": "/dev/null/x"}, "DATA_DIR cannot be made"),
             ({"DATABASE_URL": "postgres://127.0.0.1/x"}, "SECRET_KEY is not set"),
             ({"BROKER_URL": "redis://127.0.0.1"}, "SECRET_KEY is not set"),
         ],
@@ -217,7 +222,9 @@ class TestSettings:
 
 def test_every_setting_stands_in_the_example_and_the_readme():
     source = (ROOT / "config" / "settings.py").read_text()
-    names = set(re.findall(r'(?:env\.\w+|_whole_number)\("([A-Z_]+)"', source)) - {"ENV_FILE"}
+    names = set(re.findall(r'(?:env\.\w+|_whole_number|_yes_or_no)\("([A-Z_]+)"', source)) - {
+        "ENV_FILE"
+    }
     names |= {"DATAPROVIDER_DATABASE_URL", "DASHBOARD_DATABASE_URL", "DATABASE_URL"}
     example, readme = (ROOT / ".env.example").read_text(), (ROOT / "README.md").read_text()
 

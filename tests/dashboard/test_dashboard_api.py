@@ -7,6 +7,7 @@ import time_machine
 from django.db import OperationalError
 from hypothesis import given
 from hypothesis import strategies as st
+from rest_framework.test import APIRequestFactory
 
 from dashboard.api import lean
 from dashboard.models import Ingestion
@@ -127,7 +128,10 @@ class TestKeptAnswers:
         DailyTotalFactory(day=date(2020, 1, 31))
         query = "/dashboard?hotel_id=1&year=2020&period=day"
 
-        assert api.get(query).content == api.get(f"{query}&format=json").content
+        assert (
+            api.get(query).content
+            == lean.full_view(APIRequestFactory().get(query)).render().content
+        )
 
     def test_change_with_the_stores(self, api):
         Ingestion.objects.create(pk=1)
@@ -152,6 +156,19 @@ class TestKeptAnswers:
         assert response.headers["ETag"] == etag
         other = api.get("/dashboard?hotel_id=1", headers={"If-None-Match": '"other"'})
         assert other.status_code == 200
+
+    @pytest.mark.parametrize(
+        "accept", ["", "*/*", "application/json, text/plain, */*", "application/json"]
+    )
+    def test_are_for_every_program(self, api, accept):
+        answer = api.get("/dashboard?hotel_id=1", headers={"Accept": accept})
+
+        assert answer.headers["ETag"]
+        assert api.get("/dashboard?hotel_id=1&format=json").headers["ETag"]
+
+    @pytest.mark.parametrize("accept", ["application/xml", "application/json;indent=4"])
+    def test_are_not_for_who_wants_another_form(self, api, accept):
+        assert "ETag" not in api.get("/dashboard?hotel_id=1", headers={"Accept": accept}).headers
 
     def test_cost_one_query(self, api, django_assert_num_queries):
         api.get("/dashboard?hotel_id=1")

@@ -2,9 +2,9 @@
 
 import os
 import random
+import shlex
 import signal
 import sqlite3
-import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import responses
 
+from config.run import commands
 from tests.dashboard.fake_provider import Clock, FakeProvider, event
 from tests.dashboard.test_ingestion import plain_count
 from tests.processes import environment, eventually, manage, running
@@ -107,18 +108,16 @@ def test_a_killed_worker_loses_and_doubles_nothing(deadly, tmp_path, kills):
         INGEST_LEASE_SECONDS="1",
     )
     assert manage(env, "migrate_stores").returncode == 0
-    celery = [sys.executable, "-m", "celery", "--quiet", "-A", "config"]
-    worker = [*celery, "worker", "--pool", "solo", "--queues", "dashboard", "--without-gossip",
-              "--without-mingle", "--without-heartbeat"]  # fmt: skip
+    run = {name: shlex.split(command) for name, command in commands(0, ["dashboard"]).items()}
     chance = random.Random(kills)
-    with running(env, *celery, "beat", "-S", "celery.beat.Scheduler"):
+    with running(env, *run["beat"]):
         for kill in range(kills):
-            with running(env, *worker) as process:
+            with running(env, *run["worker"]) as process:
                 deadly.pages_left = chance.randint(2, 3 * PAGES_A_COMMIT)
                 deadly.victim = process.pid
                 eventually(lambda p=process: p.poll() is not None, f"kill {kill} strikes")
                 assert process.returncode == -signal.SIGKILL
-        with running(env, *worker):
+        with running(env, *run["worker"]):
             eventually(
                 lambda: totals(tmp_path) == plain_count(deadly.fake.events), "the end is exact"
             )
