@@ -3,13 +3,15 @@
 from collections.abc import Mapping
 from typing import Any
 
-from django.db import InterfaceError, OperationalError
-from rest_framework import status
+from rest_framework import serializers, status
 from rest_framework.exceptions import APIException, ErrorDetail, UnsupportedMediaType
 from rest_framework.response import Response
 from rest_framework.views import exception_handler as drf_exception_handler
 
+from config.stores import is_away
+
 RETRY_AFTER_SECONDS = 5
+AWAY_DETAIL = "A store behind this service is away; try again."
 
 
 class Conflict(APIException):
@@ -21,6 +23,15 @@ class Conflict(APIException):
         self.detail: Any = {"detail": detail, "conflicts": conflicts}
 
 
+class ConflictSerializer(serializers.Serializer[Any]):
+    """What a 409 holds, for OpenAPI."""
+
+    detail = serializers.CharField()
+    conflicts = serializers.DictField(
+        child=serializers.DictField(), help_text="Field to what is stored and what was sent."
+    )
+
+
 class BodyTooLarge(APIException):
     status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
 
@@ -30,9 +41,9 @@ class BodyTooLarge(APIException):
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
     """DRF's own answers, and 503 while a store is away."""
-    if isinstance(error, OperationalError | InterfaceError):
+    if is_away(error):
         return Response(
-            {"detail": "A store behind this service is away; try again."},
+            {"detail": AWAY_DETAIL},
             status=status.HTTP_503_SERVICE_UNAVAILABLE,
             headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
         )

@@ -1,6 +1,7 @@
 """Bodies in, answers out."""
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from typing import IO, Any
 
@@ -8,9 +9,20 @@ from django.http import HttpRequest
 from rest_framework import negotiation, parsers, renderers
 from rest_framework.exceptions import ParseError, ValidationError
 
+MOST_DIGITS = 4_000  # Python reads no more than 4,300
+
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
+
+
+# One for all: json.loads would make a new one each time.
+_decoder = json.JSONDecoder(parse_constant=_refuse_constant)
+# A number with too many digits to be read is infinite: bad where it is used, not elsewhere.
+_lenient_decoder = json.JSONDecoder(
+    parse_constant=_refuse_constant,
+    parse_int=lambda text: int(text) if len(text) < MOST_DIGITS else math.inf,
+)
 
 
 def parse_json(body: bytes) -> Any:
@@ -19,17 +31,36 @@ def parse_json(body: bytes) -> Any:
     :raises ParseError: if it is not, is nested too deeply, or holds what no text can (a lone
         surrogate).
     """
+    content = _decode(_decoder, body)
+    if b"\\u" in body and not is_text(content):
+        raise ParseError("JSON parse error - a lone surrogate is no text")
+    return content
+
+
+def parse_many(body: bytes) -> Any:
+    """Read UTF-8 JSON whose parts are judged one by one: lone surrogates and endless numbers pass.
+
+    :raises ParseError: if it is not JSON, or is nested too deeply.
+    """
+    return _decode(_lenient_decoder, body)
+
+
+def is_text(content: Any) -> bool:
+    """Whether JSON content has no lone surrogate in it."""
     try:
-        content = json.loads(body.decode(), parse_constant=_refuse_constant)
-        if b"\\u" in body:
-            json.dumps(content, ensure_ascii=False).encode()
+        json.dumps(content, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _decode(decoder: json.JSONDecoder, body: bytes) -> Any:
+    try:
+        return decoder.decode(body.decode())
     except RecursionError as error:
         raise ParseError("JSON parse error - nested too deeply") from error
-    except UnicodeEncodeError as error:
-        raise ParseError("JSON parse error - a lone surrogate is no text") from error
     except ValueError as error:
         raise ParseError(f"JSON parse error - {error}") from error
-    return content
 
 
 class JSONParser(parsers.JSONParser):

@@ -27,6 +27,7 @@ from config.api.parsing import (
     DEFAULT_LIMIT,
     LIMIT_TEXT,
     MAX_LIMIT,
+    is_storable,
     parse_limit,
     to_instant,
 )
@@ -58,13 +59,20 @@ class KeysetPagination(pagination.BasePagination):
         self, queryset: models.QuerySet[Any], request: Request, keyset: Iterable[str]
     ) -> models.QuerySet[Any]:
         """The page's rows and one more, in order."""
+        rows = self.rest(queryset, request, keyset)
+        return rows.order_by(*self.keyset)[: self.limit + 1]
+
+    def rest(
+        self, queryset: models.QuerySet[Any], request: Request, keyset: Iterable[str]
+    ) -> models.QuerySet[Any]:
+        """The rows of this page and of all that follow, in no order."""
         self.keyset = list(keyset)
         self.limit = parse_limit(request.query_params.get("limit"))
         self.url = request.build_absolute_uri(request.path)
         self.parameters = request.query_params.dict()
         if "cursor" in self.parameters:
             queryset = self._after(queryset, self.parameters["cursor"])
-        return queryset.order_by(*self.keyset)[: self.limit + 1]
+        return queryset
 
     def lead_on(self, last: Iterable[Any]) -> None:
         """There is a page after this one, whose last row has this key."""
@@ -81,6 +89,8 @@ class KeysetPagination(pagination.BasePagination):
                 for field, value in zip(fields, key, strict=True)
             ]
             if not all(isinstance(value, datetime | str | int) for value in values):
+                raise ValueError(values)
+            if not all(is_storable(value) for value in values if isinstance(value, str)):
                 raise ValueError(values)
             values = [field.clean(value, None) for field, value in zip(fields, values, strict=True)]
         except (binascii.Error, ValueError, TypeError, RecursionError, InvalidValue) as error:

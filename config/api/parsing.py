@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, time
 from django.http import QueryDict
 from rest_framework.exceptions import ValidationError
 
+UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 INT64 = (-(2**63), 2**63 - 1)
 DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 INSTANT = re.compile(
@@ -49,6 +50,11 @@ def check_parameters(sent: QueryDict, known: Mapping[str, str]) -> None:
     if errors:
         raise ValidationError(errors)
     parse_limit(sent.get("limit"))
+
+
+def is_storable(text: str) -> bool:
+    """Whether every store can hold this text: no NUL, no lone surrogate."""
+    return not UNSTORABLE.search(text)
 
 
 def to_whole_number(text: str) -> int | None:

@@ -48,10 +48,3 @@ class EventSerializer(serializers.ModelSerializer[Event]):
     class Meta:
         model = Event
         fields = ["id", "hotel_id", "timestamp", "rpg_status", "room_id", "night_of_stay"]
-
-
-class ConflictSerializer(serializers.Serializer[Any]):
-    detail = serializers.CharField()
-    conflicts = serializers.DictField(
-        child=serializers.DictField(), help_text="Field to what is stored and what was sent."
-    )

@@ -7,13 +7,13 @@ from rest_framework import mixins, status, viewsets
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from config.api.errors import Conflict
+from config.api.errors import Conflict, ConflictSerializer
 from config.api.formats import RenderedJSON
 from config.api.pagination import KeysetPagination
 from config.api.strict import StrictView
 from dataprovider import services
 from dataprovider.api.filters import EventFilter
-from dataprovider.api.serializers import ConflictSerializer, EventSerializer
+from dataprovider.api.serializers import EventSerializer
 from dataprovider.models import Event, RenderedEvent
 
 EXAMPLE = {
