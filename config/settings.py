@@ -41,7 +41,7 @@ PORT = _whole_number("PORT", 8000, most=65_535)
 
 # --- Which services this process carries -----------------------------------------------------
 
-KNOWN_SERVICES = ["dataprovider", "dashboard"]
+KNOWN_SERVICES = ["stats", "dataprovider", "dashboard"]
 _asked = [name.strip() for name in env.str("SERVICES", default="all").split(",")]
 if unknown := set(_asked) - {"all", *KNOWN_SERVICES}:
     raise ImproperlyConfigured(
@@ -53,9 +53,11 @@ SERVICES = [name for name in KNOWN_SERVICES if CARRIES_ALL or name in _asked]
 
 # --- Stores ------------------------------------------------------------------------------------
 
+# By alias; stats lives in "default", beside Django's own tables.
 STORE_URLS = {
     "default": "DATABASE_URL",
-    **{name: f"{name.upper()}_DATABASE_URL" for name in KNOWN_SERVICES},
+    "dataprovider": "DATAPROVIDER_DATABASE_URL",
+    "dashboard": "DASHBOARD_DATABASE_URL",
 }
 
 
@@ -75,7 +77,9 @@ def _database(alias: str) -> dict[str, Any]:
     raise ImproperlyConfigured(f"{STORE_URLS[alias]} is no URL of a store; allowed: postgres://…")
 
 
-DATABASES = {alias: _database(alias) for alias in ["default", *SERVICES]}
+DATABASES = {
+    alias: _database(alias) for alias in STORE_URLS if alias == "default" or alias in SERVICES
+}
 DATABASE_ROUTERS = ["config.routers.ServiceRouter"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -182,6 +186,8 @@ LOGGING = {
 
 # The longest message or event that a request may carry.
 MAX_BODY_BYTES = 64 * 1024
+# And a batch of them.
+MAX_BATCH_BYTES = 16 * 1024 * 1024
 
 REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": [

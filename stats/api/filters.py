@@ -1,0 +1,35 @@
+import django_filters
+
+from config.api.parsing import is_storable
+from config.api.strict import (
+    SinceFilter,
+    StrictField,
+    StrictFilter,
+    UntilFilter,
+    WholeNumberFilter,
+)
+from stats.api.rules import LONGEST_TYPE
+from stats.models import Message
+
+
+class TypeField(StrictField):
+    def parse(self, text: str) -> str:
+        if len(text) > LONGEST_TYPE or not is_storable(text):
+            raise ValueError(text)
+        return text
+
+
+class TypeFilter(StrictFilter):
+    field_class = TypeField
+    allowed = f"a message type, up to {LONGEST_TYPE} characters"
+
+
+class MessageFilter(django_filters.FilterSet):
+    customerId = WholeNumberFilter(field_name="customer_id")  # noqa: N815
+    type = TypeFilter()
+    timestamp__gte = SinceFilter(field_name="timestamp", lookup_expr="gte")
+    timestamp__lte = UntilFilter(field_name="timestamp", lookup_expr="lte")
+
+    class Meta:
+        model = Message
+        fields: list[str] = []

@@ -1,0 +1,70 @@
+"""Bodies of many messages: a JSON array, or a message a line."""
+
+from collections.abc import Mapping
+from typing import IO, Any
+
+from rest_framework import parsers, status
+from rest_framework.exceptions import APIException, ParseError
+
+from config.api.formats import is_text, parse_json, parse_many
+
+MOST_MESSAGES = 10_000
+# Objects and arrays of a body, also inside of messages: each takes ten times its text in memory.
+MOST_CONTAINERS = 50 * MOST_MESSAGES
+
+
+class TooManyMessages(APIException):
+    status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
+    default_detail = f"Too many messages; allowed: {MOST_MESSAGES} in a batch."
+
+
+class Unreadable:
+    """What stands in a batch where an item cannot be read."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+
+
+class BatchParser(parsers.BaseParser):
+    """A JSON array of messages."""
+
+    media_type = "application/json"
+
+    def parse(
+        self,
+        stream: IO[bytes],
+        media_type: str | None = None,
+        parser_context: Mapping[str, Any] | None = None,
+    ) -> list[Any]:
+        body = stream.read()
+        if body.count(b"{") + body.count(b"[") > MOST_CONTAINERS:
+            raise TooManyMessages
+        messages = self.read(body)
+        if len(messages) > MOST_MESSAGES:
+            raise TooManyMessages
+        return messages
+
+    def read(self, body: bytes) -> list[Any]:
+        messages = parse_many(body)
+        if not isinstance(messages, list):
+            raise ParseError("A batch is a JSON array of messages, or NDJSON.")
+        if b"\\u" not in body:
+            return messages
+        return [it if is_text(it) else Unreadable("a lone surrogate is no text") for it in messages]
+
+
+class LinesParser(BatchParser):
+    """NDJSON: a message a line; blank lines count for nothing."""
+
+    media_type = "application/x-ndjson"
+
+    def read(self, body: bytes) -> list[Any]:
+        lines = [line for line in body.split(b"\n") if line.strip()]
+        return [_read_line(line) for line in lines[: MOST_MESSAGES + 1]]
+
+
+def _read_line(line: bytes) -> Any:
+    try:
+        return parse_json(line)
+    except ParseError as error:
+        return Unreadable(str(error.detail))

@@ -1,0 +1,274 @@
+import calendar
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema, extend_schema_view
+from rest_framework import mixins, status, viewsets
+from rest_framework.exceptions import NotFound, ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from config.api.errors import ConflictSerializer
+from config.api.pagination import KeysetPagination
+from config.api.strict import StrictView
+from stats import services
+from stats.api.filters import MessageFilter
+from stats.api.parsers import BatchParser, LinesParser, Unreadable
+from stats.api.rules import WIRE_NAMES, read_message, read_uuid, spoken_message
+from stats.api.serializers import (
+    BatchResultSerializer,
+    MessageSerializer,
+    QuestionSerializer,
+    TotalSerializer,
+)
+from stats.models import DailyTotal, Message, spoken_amount
+
+SENT = {
+    "customerId": 1,
+    "type": "A",
+    "amount": "0.012",
+    "uuid": "a596b362-08be-419f-8070-9c3055566e7c",
+}
+STORED = {**SENT, "timestamp": "2026-01-31T12:00:00Z"}
+CONFLICT = {
+    "detail": "The message a596b362-08be-419f-8070-9c3055566e7c is known with other content.",
+    "conflicts": {"amount": {"stored": "0.012", "sent": "0.013"}},
+}
+BATCH_RESULT = {
+    "accepted": 1,
+    "duplicates": 0,
+    "conflicts": [{"index": 1, "uuid": SENT["uuid"], "fields": ["amount"]}],
+    "rejected": [{"index": 2, "errors": {"type": ["Missing; it must be …"]}}],
+}
+TOTAL = {"customerId": 1, "type": "A", "count": 2, "totalAmount": "0.024"}
+AWAY = OpenApiResponse(
+    description="The store is away; try again after `Retry-After` seconds. A repeat is safe.",
+    examples=[
+        OpenApiExample("Away", {"detail": "A store behind this service is away; try again."})
+    ],
+)
+
+
+def answer(outcome: services.Outcome) -> tuple[int, dict[str, Any]]:
+    """Status and content of the answer to one message."""
+    differences = outcome.differences
+    if not differences:
+        code = status.HTTP_201_CREATED if outcome.is_new else status.HTTP_200_OK
+        return code, spoken_message(outcome.stored)
+    stored, sent = spoken_message(outcome.stored), spoken_message(outcome.sent)
+    names = [WIRE_NAMES[name] for name in differences]
+    return status.HTTP_409_CONFLICT, {
+        "detail": f"The message {outcome.sent.uuid} is known with other content.",
+        "conflicts": {name: {"stored": stored[name], "sent": sent[name]} for name in names},
+    }
+
+
+@extend_schema_view(
+    list=extend_schema(summary="List messages"),
+    retrieve=extend_schema(
+        summary="One message",
+        responses={
+            200: OpenApiResponse(
+                MessageSerializer, "The message.", [OpenApiExample("A message", STORED)]
+            ),
+            404: OpenApiResponse(description="No message has this uuid."),
+        },
+    ),
+)
+class MessageViewSet(
+    StrictView, mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Message]
+):
+    """Billable messages, each counted once by its uuid, by timestamp and uuid.
+
+    The JSON Schema of a message is at `/schemas/stats_message.json`.
+    """
+
+    queryset = Message.objects.all()
+    serializer_class = MessageSerializer
+    filterset_class = MessageFilter
+    keyset = ("timestamp", "uuid")
+    lookup_field = "uuid"
+
+    def get_object(self) -> Message:
+        try:
+            uuid = read_uuid(self.kwargs["uuid"])
+            return Message.objects.get(pk=uuid)
+        except (ValueError, Message.DoesNotExist) as error:
+            raise NotFound("No message has this uuid.") from error
+
+    @extend_schema(
+        summary="Count a message",
+        examples=[OpenApiExample("A message", SENT, request_only=True)],
+        responses={
+            201: OpenApiResponse(
+                MessageSerializer,
+                "Stored, committed and part of the next `GET /stats`.",
+                [OpenApiExample("Stored", STORED)],
+            ),
+            200: OpenApiResponse(
+                MessageSerializer,
+                "This very message was counted before; nothing changed.",
+                [OpenApiExample("Known", STORED)],
+            ),
+            400: OpenApiResponse(
+                description="Malformed: each field with what is wrong about it.",
+                examples=[OpenApiExample("Malformed", {"customerId": ["Missing; it must be …"]})],
+            ),
+            409: OpenApiResponse(
+                ConflictSerializer,
+                "The uuid stands for a message with other content, which stays.",
+                [OpenApiExample("Conflict", CONFLICT)],
+            ),
+            413: OpenApiResponse(description="Over 64 KiB."),
+            415: OpenApiResponse(description="Not JSON."),
+            503: AWAY,
+        },
+    )
+    def create(self, request: Request) -> Response:
+        """Store a message and count it; the same message again changes nothing.
+
+        What is answered with a 2xx is committed. Without an answer, send it again.
+        """
+        serializer = self.get_serializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        code, content = answer(services.record_message(serializer.validated_data))
+        return Response(content, status=code)
+
+
+class BatchView(StrictView):
+    """Up to 10,000 messages at once."""
+
+    max_body_bytes = settings.MAX_BATCH_BYTES
+    parser_classes = [BatchParser, LinesParser]
+
+    @extend_schema(
+        summary="Count many messages",
+        operation_id="messages_batch",
+        request={
+            "application/json": MessageSerializer(many=True),
+            "application/x-ndjson": MessageSerializer,
+        },
+        examples=[OpenApiExample("Messages", [SENT], request_only=True)],
+        responses={
+            200: OpenApiResponse(
+                BatchResultSerializer,
+                "What became of them; all that was accepted is committed.",
+                [OpenApiExample("One of each", BATCH_RESULT)],
+            ),
+            400: OpenApiResponse(description="Not a JSON array."),
+            413: OpenApiResponse(description="Over 10,000 messages, or over 16 MiB."),
+            415: OpenApiResponse(description="Neither JSON nor NDJSON."),
+            503: AWAY,
+        },
+    )
+    def post(self, request: Request) -> Response:
+        """Store and count messages, in one transaction; one that is bad never fails the others.
+
+        A JSON array, or NDJSON (`application/x-ndjson`), a message a line. `index` counts items
+        (lines that are not blank) from 0.
+        """
+        now = timezone.now()
+        places, messages, rejected = [], [], []
+        for index, item in enumerate(request.data):
+            try:
+                if isinstance(item, Unreadable):
+                    raise ValidationError({"non_field_errors": [item.reason]})
+                messages.append(read_message(item, at=now))
+                places.append(index)
+            except ValidationError as error:
+                rejected.append({"index": index, "errors": error.detail})
+        outcomes = services.record_messages(messages)
+        return Response({**_summary(places, outcomes), "rejected": rejected})
+
+
+def _summary(places: Sequence[int], outcomes: Sequence[services.Outcome]) -> dict[str, Any]:
+    accepted, conflicts = 0, []
+    for index, outcome in zip(places, outcomes, strict=True):
+        if outcome.is_new:
+            accepted += 1
+        elif names := outcome.differences:
+            fields = [WIRE_NAMES[name] for name in names]
+            conflicts.append({"index": index, "uuid": outcome.sent.uuid, "fields": fields})
+    return {
+        "accepted": accepted,
+        "duplicates": len(outcomes) - accepted - len(conflicts),
+        "conflicts": conflicts,
+    }
+
+
+class StatsView(StrictView):
+    """How many messages, and how much, for each customer and type."""
+
+    def known_parameters(self) -> Mapping[str, str]:
+        return {name: str(field.help_text) for name, field in QuestionSerializer().fields.items()}
+
+    @extend_schema(
+        summary="Counts and amounts",
+        parameters=[QuestionSerializer],
+        responses={
+            200: OpenApiResponse(
+                TotalSerializer(many=True),
+                "A row for each customer and type (and day or month), in this order.",
+                [OpenApiExample("Totals", [TOTAL])],
+            ),
+            400: OpenApiResponse(description="A parameter is unknown or not allowed."),
+        },
+    )
+    def get(self, request: Request) -> Response:
+        """Totals of an interval of days, both ends included; without one, of all time.
+
+        Every message that was answered with a 2xx is in it.
+        """
+        question = QuestionSerializer(data=request.query_params.dict())
+        question.is_valid(raise_exception=True)
+        asked = question.validated_data
+        interval = asked.get("interval")
+        names = {name: asked[name] for name in ("customer_id", "type") if name in asked}
+        totals = DailyTotal.objects.filter(**names).between(asked.get("from"), asked.get("to"))
+        pages = KeysetPagination()
+        keyset = ["customer_id", "type", *(["day"] if interval else [])]
+        rows = list(pages.rest(totals, request, keyset).summed(interval)[: pages.limit + 1])
+        if len(rows) > pages.limit:
+            rows.pop()
+            pages.lead_on(_key(rows[-1]))
+        return pages.get_paginated_response([_spoken_total(row) for row in rows])
+
+
+def _key(row: Mapping[str, Any]) -> list[Any]:
+    """A row's place among the days: that of its last one."""
+    if month := row.get("month"):
+        last = month.replace(day=calendar.monthrange(month.year, month.month)[1])
+        return [row["customer_id"], row["type"], last]
+    return [row[name] for name in ("customer_id", "type", "day") if name in row]
+
+
+def _spoken_total(row: Mapping[str, Any]) -> dict[str, Any]:
+    when: dict[str, Any] = {}
+    if "day" in row:
+        when["day"] = row["day"].isoformat()
+    if "month" in row:
+        when["month"] = row["month"].isoformat()[:7]
+    return {
+        "customerId": row["customer_id"],
+        "type": row["type"],
+        **when,
+        "count": row["message_count"],
+        "totalAmount": spoken_amount(int(row["thousandths"])),
+    }
+
+
+class MessageSchemaView(StrictView):
+    """The JSON Schema of a message."""
+
+    content = json.loads(
+        (Path(__file__).parent.parent / "schemas" / "stats_message.json").read_text()
+    )
+
+    @extend_schema(summary="JSON Schema of a message", responses={200: dict[str, Any]})
+    def get(self, request: Request) -> Response:
+        """The message's JSON Schema; the service is stricter only where its docs say so."""
+        return Response(self.content)

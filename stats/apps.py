@@ -1,0 +1,35 @@
+from collections.abc import Mapping
+
+from config.apps import ServiceConfig
+
+
+class StatsConfig(ServiceConfig):
+    default = True
+    name = "stats"
+    verbose_name = "Stats"
+    summary = "Counts billable messages: how many, and how much, per customer, type and day."
+    links = [
+        ("What every customer came to", "/stats"),
+        ("Customer 1, month by month", "/stats?customerId=1&interval=month"),
+        ("Messages", "/messages"),
+        ("API", "/docs/stats"),
+    ]
+
+    def freshness(self) -> Mapping[str, str]:
+        from stats.models import Message
+
+        last = Message.objects.last_timestamp()
+        return {"Last message": f"{last:%Y-%m-%d %H:%M:%S} UTC" if last else "–"}
+
+    def gauges(self) -> Mapping[str, tuple[str, float]]:
+        from stats.models import Message
+
+        last = Message.objects.last_timestamp()
+        if last is None:
+            return {}
+        return {
+            "stats_last_message_seconds": (
+                "When the last message was processed, in seconds since 1970.",
+                last.timestamp(),
+            )
+        }
