@@ -1,5 +1,6 @@
 from collections.abc import Iterator, Mapping
 from typing import ClassVar
+from wsgiref.types import WSGIApplication
 
 from django.apps import AppConfig
 from django.apps.registry import Apps
@@ -24,6 +25,10 @@ class ServiceConfig(AppConfig):
     def gauges(self) -> Mapping[str, tuple[str, float]]:
         """Numbers to watch: Prometheus name to (what it is, value)."""
         return {}
+
+    def in_front_of(self, application: WSGIApplication) -> WSGIApplication:
+        """The application behind the service's own door, if it has one before Django's."""
+        return application
 
 
 def carried_services(apps: Apps) -> Iterator[ServiceConfig]:

@@ -4,8 +4,11 @@ from collections.abc import Callable, Iterable
 from io import BytesIO
 from typing import Any
 
+from django.apps import apps
 from django.core.wsgi import get_wsgi_application
 from django.http.request import MediaType
+
+from config.apps import carried_services
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
@@ -53,4 +56,6 @@ def take_chunked_body(environ: Environ) -> None:
     environ["wsgi.input"] = body
 
 
-application = sound(get_wsgi_application())
+application: Application = sound(get_wsgi_application())
+for service in carried_services(apps):
+    application = service.in_front_of(application)

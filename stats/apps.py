@@ -1,4 +1,5 @@
 from collections.abc import Mapping
+from wsgiref.types import WSGIApplication
 
 from config.apps import ServiceConfig
 
@@ -33,3 +34,8 @@ class StatsConfig(ServiceConfig):
                 last.timestamp(),
             )
         }
+
+    def in_front_of(self, application: WSGIApplication) -> WSGIApplication:
+        from stats.api.door import in_front_of
+
+        return in_front_of(application)

@@ -53,6 +53,9 @@ class GroupWriter(Generic[Item, Answer]):
     def __init__(self, write: Callable[[Sequence[Item]], Sequence[Answer]]) -> None:
         """``write`` writes all items in one transaction, or raises and writes none."""
         self._write = write
+        self._queue: SimpleQueue[Turn[Item, Answer] | None]
+        self._starting: threading.Lock
+        self._thread: threading.Thread | None
         self._forget()
         os.register_at_fork(after_in_child=self._forget)
 
@@ -86,9 +89,9 @@ class GroupWriter(Generic[Item, Answer]):
                 self._thread = None
 
     def _forget(self) -> None:
-        self._queue: SimpleQueue[Turn[Item, Answer] | None] = SimpleQueue()
+        self._queue = SimpleQueue()
         self._starting = threading.Lock()
-        self._thread: threading.Thread | None = None
+        self._thread = None
 
     def _start(self) -> None:
         with self._starting:

@@ -58,14 +58,10 @@ class DailyTotalQuerySet(models.QuerySet["DailyTotal"]):
         """One row for every customer and message type (and day or month), in that order."""
         keys = ["customer_id", "type", *([interval] if interval else [])]
         rows = self.annotate(month=TruncMonth("day")) if interval == Interval.MONTH else self
-        return (
-            rows.values(*keys)
-            .annotate(
-                message_count=models.Sum("messages"),
-                thousandths=models.Sum("amount_thousandths"),
-            )
-            .order_by(*keys)
+        sums: models.QuerySet[DailyTotal, dict[str, Any]] = rows.values(*keys).annotate(
+            message_count=models.Sum("messages"), thousandths=models.Sum("amount_thousandths")
         )
+        return sums.order_by(*keys)
 
 
 class DailyTotal(models.Model):

@@ -27,6 +27,8 @@ class Outcome(NamedTuple):
 
 def record_messages(messages: Sequence[Content]) -> list[Outcome]:
     """Store and count messages in one transaction, each once by its uuid, for ever."""
+    if not messages:
+        return []
     first: dict[str, Content] = {}
     for message in messages:
         first.setdefault(message.uuid, message)

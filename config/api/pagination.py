@@ -5,7 +5,7 @@ import binascii
 import json
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from django.core.exceptions import ValidationError as InvalidValue
@@ -31,6 +31,8 @@ from config.api.parsing import (
     parse_limit,
     to_instant,
 )
+
+Rows = TypeVar("Rows", bound=models.QuerySet[Any])
 
 
 class RowGreaterThan(TupleGreaterThan):
@@ -62,9 +64,7 @@ class KeysetPagination(pagination.BasePagination):
         rows = self.rest(queryset, request, keyset)
         return rows.order_by(*self.keyset)[: self.limit + 1]
 
-    def rest(
-        self, queryset: models.QuerySet[Any], request: Request, keyset: Iterable[str]
-    ) -> models.QuerySet[Any]:
+    def rest(self, queryset: Rows, request: Request, keyset: Iterable[str]) -> Rows:
         """The rows of this page and of all that follow, in no order."""
         self.keyset = list(keyset)
         self.limit = parse_limit(request.query_params.get("limit"))
@@ -80,7 +80,7 @@ class KeysetPagination(pagination.BasePagination):
         cursor = base64.urlsafe_b64encode(key).decode().rstrip("=")
         self.next_link = f"{self.url}?{urlencode({**self.parameters, 'cursor': cursor})}"
 
-    def _after(self, queryset: models.QuerySet[Any], cursor: str) -> models.QuerySet[Any]:
+    def _after(self, queryset: Rows, cursor: str) -> Rows:
         fields = [queryset.model._meta.get_field(name) for name in self.keyset]
         try:
             key = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
