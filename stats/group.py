@@ -83,10 +83,13 @@ class GroupWriter(Generic[Item, Answer]):
     def close(self) -> None:
         """End the thread, after what waits; the next item starts it again."""
         with self._starting:
-            if self._thread:
-                self._queue.put(None)
-                self._thread.join()
-                self._thread = None
+            if self._thread is None:
+                return
+            self._queue.put(None)
+            self._thread.join()
+            self._thread = None
+        if not self._queue.empty():
+            self._start()
 
     def _forget(self) -> None:
         self._queue = SimpleQueue()

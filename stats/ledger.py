@@ -1,7 +1,7 @@
 """The totals recomputed from the messages, and what differs."""
 
 from datetime import UTC, date, datetime, time, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db import connections, transaction
 from django.db.models import Count, Sum
@@ -16,7 +16,7 @@ DAY_OF = {
 
 
 class Difference(NamedTuple):
-    """A customer's, type's and day's total, and what its messages come to; zeros if there is none."""
+    """One day's total, and what its messages come to; zeros where there is none."""
 
     customer_id: int
     type: str
@@ -72,7 +72,7 @@ def mend(difference: Difference) -> None:
         timestamp__gte=midnight,
         timestamp__lt=midnight + timedelta(days=1),
     ).aggregate(messages=Count("uuid"), amount_thousandths=Sum("amount_thousandths"))
-    key = {"customer_id": customer_id, "type": type, "day": day}
+    key: dict[str, Any] = {"customer_id": customer_id, "type": type, "day": day}
     if sums["messages"]:
         DailyTotal.objects.update_or_create(**key, defaults=sums)
     else:

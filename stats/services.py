@@ -43,7 +43,7 @@ def record_messages(messages: Sequence[Content]) -> list[Outcome]:
     return outcomes
 
 
-_writer = GroupWriter(record_messages)
+writer = GroupWriter(record_messages)
 
 
 def record_message(message: Content) -> Outcome:
@@ -51,4 +51,4 @@ def record_message(message: Content) -> Outcome:
 
     :raises OperationalError: if the store is away; a repeat then tells whether it was stored.
     """
-    return _writer.submit(message)
+    return writer.submit(message)

@@ -1,4 +1,5 @@
 import os
+from collections.abc import Iterator
 
 import psycopg2
 import pytest
@@ -6,6 +7,7 @@ from django.conf import settings
 from rest_framework.test import APIClient
 
 from dashboard.api import lean
+from stats import services
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -26,6 +28,8 @@ def api() -> APIClient:
 
 
 @pytest.fixture(autouse=True)
-def _nothing_kept() -> None:
-    """Answers are kept by the state of the stores, which tests roll back."""
+def _nothing_kept() -> Iterator[None]:
+    """Answers are kept by the state of the stores, which tests roll back; threads end."""
     lean.kept_answer.cache_clear()
+    yield
+    services.writer.close()

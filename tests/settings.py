@@ -12,9 +12,9 @@ import tempfile
 _folder = tempfile.mkdtemp(prefix="tests-")
 atexit.register(shutil.rmtree, _folder, ignore_errors=True)
 
-for name in ("DEBUG", "DEMO", "PORT", "SERVICES", "DATA_PROVIDER_URL"):
+for name in ("DEBUG", "DEMO", "PORT", "SECRET_KEY", "SERVICES", "DATA_PROVIDER_URL"):
     os.environ.pop(name, None)
-os.environ |= {"DATA_DIR": _folder, "ENV_FILE": os.devnull, "SECRET_KEY": "for tests only"}
+os.environ |= {"DATA_DIR": _folder, "ENV_FILE": os.devnull}
 
 POSTGRES_URL = os.environ.get("POSTGRES_URL", "postgres://postgres@127.0.0.1:5432")
 IS_REAL = os.environ.get("STORES") == "real"

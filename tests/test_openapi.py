@@ -2,36 +2,55 @@
 
 import pytest
 import schemathesis
-from django.core.signals import request_finished, request_started
-from django.db import close_old_connections
 from hypothesis import HealthCheck, given, settings
 from schemathesis import GenerationMode
+from schemathesis.specs.openapi.checks import negative_data_rejection
 
 from config.wsgi import application
 
-pytestmark = pytest.mark.django_db(databases=["default", "dataprovider", "dashboard"])
+# Messages are written by a thread of their own, which sees only what is committed.
+pytestmark = pytest.mark.django_db(
+    transaction=True, databases=["default", "dataprovider", "dashboard"]
+)
 
 document = schemathesis.openapi.from_wsgi("/schema?format=json", application)
 OPERATIONS = {found.ok().label: found.ok() for found in document.get_all_operations()}
 
-
-@pytest.fixture(autouse=True)
-def _connections_stay_open():
-    """A real request would close the connection that holds the test's transaction."""
-    for signal in (request_started, request_finished):
-        signal.disconnect(close_old_connections)
-    yield
-    for signal in (request_started, request_finished):
-        signal.connect(close_old_connections)
+# Nothing can be wrong about it.
+TAKES_NOTHING = {"GET /schemas/stats_message.json"}
 
 
 def test_there_are_operations():
-    assert set(OPERATIONS) == {"GET /dashboard", "GET /events", "POST /events"}
+    assert set(OPERATIONS) == {
+        "GET /dashboard",
+        "GET /events",
+        "GET /messages",
+        "GET /messages/{uuid}",
+        "GET /schemas/stats_message.json",
+        "GET /stats",
+        "POST /events",
+        "POST /messages",
+        "POST /messages/batch",
+    }
+
+
+def forget_what_no_schema_says(case):
+    """A cursor comes from a Link header, ``from`` is before ``to``, and no message is of 6818."""
+    query, body = case.query or {}, case.body
+    query.pop("cursor", None)
+    if "from" in query:
+        query.pop("to", None)
+    for message in body if isinstance(body, list) else [body]:
+        if isinstance(message, dict) and "amount" in message:
+            message.pop("timestamp", None)
 
 
 @pytest.mark.parametrize("mode", GenerationMode, ids=lambda mode: mode.value)
 @pytest.mark.parametrize("label", OPERATIONS)
 def test_every_operation_answers_as_documented(label, mode):
+    if mode is GenerationMode.NEGATIVE and label in TAKES_NOTHING:
+        return
+
     @given(case=OPERATIONS[label].as_strategy(generation_mode=mode))
     @settings(
         max_examples=100,
@@ -40,9 +59,10 @@ def test_every_operation_answers_as_documented(label, mode):
         suppress_health_check=list(HealthCheck),
     )
     def check(case):
-        # Nobody can make up a cursor: it comes from a Link header.
-        if mode is GenerationMode.POSITIVE and case.query:
-            case.query.pop("cursor", None)
-        case.call_and_validate()
+        if mode is GenerationMode.POSITIVE:
+            forget_what_no_schema_says(case)
+        # One bad message of a batch is reported in a 200: it never fails the others.
+        is_batch = label == "POST /messages/batch"
+        case.call_and_validate(excluded_checks=[negative_data_rejection] if is_batch else [])
 
     check()

@@ -8,7 +8,7 @@ from config.api.strict import (
     UntilFilter,
     WholeNumberFilter,
 )
-from stats.api.rules import LONGEST_TYPE
+from stats.api.rules import LONGEST_TYPE, TYPE_SCHEMA
 from stats.models import Message
 
 
@@ -22,6 +22,7 @@ class TypeField(StrictField):
 class TypeFilter(StrictFilter):
     field_class = TypeField
     allowed = f"a message type, up to {LONGEST_TYPE} characters"
+    schema = {**TYPE_SCHEMA, "minLength": 1}
 
 
 class MessageFilter(django_filters.FilterSet):

@@ -8,6 +8,7 @@ from rest_framework.exceptions import APIException, ParseError
 
 from config.api.formats import is_text, parse_json, parse_many
 
+NOT_A_BATCH = "A batch is a JSON array of messages, or NDJSON."
 MOST_MESSAGES = 10_000
 # Objects and arrays of a body, also inside of messages: each takes ten times its text in memory.
 MOST_CONTAINERS = 50 * MOST_MESSAGES
@@ -47,7 +48,7 @@ class BatchParser(parsers.BaseParser):
     def read(self, body: bytes) -> list[Any]:
         messages = parse_many(body)
         if not isinstance(messages, list):
-            raise ParseError("A batch is a JSON array of messages, or NDJSON.")
+            raise ParseError(NOT_A_BATCH)
         if b"\\u" not in body:
             return messages
         return [it if is_text(it) else Unreadable("a lone surrogate is no text") for it in messages]

@@ -15,6 +15,8 @@ from stats.models import spoken_amount
 LONGEST_TYPE = 255
 FURTHEST_AHEAD = timedelta(minutes=5)
 
+# Of a type, in OpenAPI.
+TYPE_SCHEMA = {"type": "string", "maxLength": LONGEST_TYPE, "pattern": r"^[^\x00]*$"}
 AMOUNT = re.compile(r"[0-9]{1,9}\.[0-9]{3}")
 CANONICAL_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 ANY_UUID = re.compile(

@@ -2,20 +2,31 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.utils import timezone
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from config.api.fields import ChoiceField, Int64Field
 from config.api.parsing import to_whole_number
-from stats.api.rules import ALLOWED, LONGEST_TYPE, read_message, spoken_message
+from stats.api.rules import ALLOWED, LONGEST_TYPE, TYPE_SCHEMA, read_message, spoken_message
 from stats.bulk import Content
 from stats.models import Interval, Message
+
+
+@extend_schema_field(TYPE_SCHEMA)
+class TypeField(serializers.CharField):
+    """A message's type, which may be empty."""
+
+
+@extend_schema_field({**TYPE_SCHEMA, "minLength": 1})
+class TypeParameter(serializers.CharField):
+    """A message type that is asked for."""
 
 
 class MessageSerializer(serializers.Serializer[Any]):
     """A message's fields for documents and forms; what they must be is in ``rules``."""
 
     customerId = Int64Field(help_text=ALLOWED["customerId"])  # noqa: N815
-    type = serializers.CharField(max_length=LONGEST_TYPE, allow_blank=True)
+    type = TypeField(help_text="May be empty.")
     amount = serializers.RegexField(
         r"^[0-9]{1,9}\.[0-9]{3}$", help_text="A decimal with three places."
     )
@@ -85,7 +96,7 @@ class QuestionSerializer(serializers.Serializer[Any]):
     customerId = Int64Field(  # noqa: N815
         source="customer_id", required=False, help_text="a customer's id, a whole number"
     )
-    type = serializers.CharField(
+    type = TypeParameter(
         required=False,
         max_length=LONGEST_TYPE,
         trim_whitespace=False,

@@ -6,9 +6,16 @@ from typing import Any
 
 from django.conf import settings
 from django.utils import timezone
-from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema, extend_schema_view
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import (
+    OpenApiExample,
+    OpenApiParameter,
+    OpenApiResponse,
+    extend_schema,
+    extend_schema_view,
+)
 from rest_framework import mixins, status, viewsets
-from rest_framework.exceptions import NotFound, ValidationError
+from rest_framework.exceptions import NotFound, ParseError, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -17,7 +24,7 @@ from config.api.pagination import KeysetPagination
 from config.api.strict import StrictView
 from stats import services
 from stats.api.filters import MessageFilter
-from stats.api.parsers import BatchParser, LinesParser, Unreadable
+from stats.api.parsers import NOT_A_BATCH, BatchParser, LinesParser, Unreadable
 from stats.api.rules import WIRE_NAMES, read_message, read_uuid, spoken_message
 from stats.api.serializers import (
     BatchResultSerializer,
@@ -45,6 +52,7 @@ BATCH_RESULT = {
     "rejected": [{"index": 2, "errors": {"type": ["Missing; it must be …"]}}],
 }
 TOTAL = {"customerId": 1, "type": "A", "count": 2, "totalAmount": "0.024"}
+UNKNOWN = OpenApiResponse(description="A parameter is unknown or not allowed.")
 AWAY = OpenApiResponse(
     description="The store is away; try again after `Retry-After` seconds. A repeat is safe.",
     examples=[
@@ -68,13 +76,17 @@ def answer(outcome: services.Outcome) -> tuple[int, dict[str, Any]]:
 
 
 @extend_schema_view(
-    list=extend_schema(summary="List messages"),
+    list=extend_schema(
+        summary="List messages", responses={200: MessageSerializer(many=True), 400: UNKNOWN}
+    ),
     retrieve=extend_schema(
         summary="One message",
+        parameters=[OpenApiParameter("uuid", OpenApiTypes.UUID, OpenApiParameter.PATH)],
         responses={
             200: OpenApiResponse(
                 MessageSerializer, "The message.", [OpenApiExample("A message", STORED)]
             ),
+            400: UNKNOWN,
             404: OpenApiResponse(description="No message has this uuid."),
         },
     ),
@@ -171,6 +183,8 @@ class BatchView(StrictView):
         A JSON array, or NDJSON (`application/x-ndjson`), a message a line. `index` counts items
         (lines that are not blank) from 0.
         """
+        if not isinstance(request.data, list):
+            raise ParseError(NOT_A_BATCH)  # a body without content reaches no parser
         now = timezone.now()
         places, messages, rejected = [], [], []
         for index, item in enumerate(request.data):
@@ -215,7 +229,7 @@ class StatsView(StrictView):
                 "A row for each customer and type (and day or month), in this order.",
                 [OpenApiExample("Totals", [TOTAL])],
             ),
-            400: OpenApiResponse(description="A parameter is unknown or not allowed."),
+            400: UNKNOWN,
         },
     )
     def get(self, request: Request) -> Response:
@@ -268,7 +282,10 @@ class MessageSchemaView(StrictView):
         (Path(__file__).parent.parent / "schemas" / "stats_message.json").read_text()
     )
 
-    @extend_schema(summary="JSON Schema of a message", responses={200: dict[str, Any]})
+    @extend_schema(
+        summary="JSON Schema of a message",
+        responses={200: OpenApiResponse(dict[str, Any], "The schema."), 400: UNKNOWN},
+    )
     def get(self, request: Request) -> Response:
         """The message's JSON Schema; the service is stricter only where its docs say so."""
         return Response(self.content)

@@ -12,6 +12,13 @@ from django.urls import get_resolver
 from tests.processes import ROOT, environment
 
 ALL_STORES = ["default", "dataprovider", "dashboard"]
+STATS_PATHS = {
+    "/messages",
+    "/messages/batch",
+    "/messages/{uuid}",
+    "/schemas/stats_message.json",
+    "/stats",
+}
 every_store = pytest.mark.django_db(databases=ALL_STORES)
 
 
@@ -63,7 +70,7 @@ class TestPages:
     def test_tell_a_program_too(self, api):
         names = [service["name"] for service in api.get("/").json()["services"]]
 
-        assert names == ["Data provider", "Dashboard"]
+        assert names == ["Stats", "Data provider", "Dashboard"]
 
     @pytest.mark.parametrize("path", ["/docs", "/docs/dataprovider", "/docs/dashboard", "/docs/"])
     def test_load_nothing_from_elsewhere(self, api, path):
@@ -75,7 +82,8 @@ class TestPages:
     @pytest.mark.parametrize(
         ("path", "paths"),
         [
-            ("/schema", {"/events", "/dashboard"}),
+            ("/schema", {"/events", "/dashboard", *STATS_PATHS}),
+            ("/schema/stats", STATS_PATHS),
             ("/schema/dataprovider", {"/events"}),
             ("/schema/dashboard/", {"/dashboard"}),
         ],
@@ -113,6 +121,8 @@ class TestPages:
             "dashboard/rejectedevent/",
             "dashboard/dailytotal/",
             "dataprovider/event/",
+            "stats/dailytotal/",
+            "stats/message/",
         ):
             assert client.get(f"/admin/{path}").status_code == 200
 
@@ -175,7 +185,7 @@ class TestSettings:
     def test_carry_everything_by_default(self, ask):
         shown = ask()
 
-        assert shown["services"] == ["dataprovider", "dashboard"]
+        assert shown["services"] == ["stats", "dataprovider", "dashboard"]
         assert shown["databases"] == ALL_STORES
         assert shown["provider"] == "http://127.0.0.1:8000"
         assert "django.contrib.admin" in shown["apps"]
@@ -189,6 +199,13 @@ class TestSettings:
 
         assert shown["databases"] == ["default", "dashboard"]
         assert not shown["events"]
+        assert not [app for app in shown["apps"] if "admin" in app or "auth" in app]
+        assert not [each for each in shown["middleware"] if "session" in each.lower()]
+
+    def test_of_stats_alone_carry_one_store(self, ask):
+        shown = ask(SERVICES="stats")
+
+        assert shown["databases"] == ["default"]
         assert not [app for app in shown["apps"] if "admin" in app or "auth" in app]
         assert not [each for each in shown["middleware"] if "session" in each.lower()]
 
