@@ -265,6 +265,7 @@ class TestPostMessages:
         assert answer.status_code == 201
         assert answer.json["customerId"] == 1
 
+    @pytest.mark.django_db(transaction=True, databases=["default", "dataprovider", "dashboard"])
     def test_is_counted_in_the_metrics(self, door):
         line = 'http_request_seconds_count{method="POST",route="/messages",status="201"} '
 

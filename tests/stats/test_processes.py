@@ -1,0 +1,147 @@
+"""A real server: killed with -9 under load, and fed 50 MB."""
+
+import os
+import random
+import signal
+import socket
+import sqlite3
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.processes import answers, environment, eventually, free_port, manage, running
+from tests.stats.factories import sent
+
+pytestmark = pytest.mark.processes
+
+SENDERS = 16
+
+
+def server(port):
+    granian = Path(sys.executable).parent / "granian"
+    return [str(granian), "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port),
+            "--workers", "1", "--blocking-threads", "16", "--backpressure", "256", "--no-ws",
+            "--log-level", "error", "config.wsgi:application"]  # fmt: skip
+
+
+@pytest.fixture
+def env(tmp_path):
+    env = environment(tmp_path, SERVICES="stats", API_KEYS_REQUIRED="false")
+    assert manage(env, "migrate_stores").returncode == 0
+    return env
+
+
+class Sender(threading.Thread):
+    """Posts its messages one after another; what got no answer is sent again."""
+
+    def __init__(self, url, messages, has_answered):
+        super().__init__()
+        self.url, self.todo, self.has_answered = url, messages, has_answered
+        self.counted = []
+
+    def run(self):
+        session = requests.Session()
+        while self.todo:
+            message = self.todo[-1]
+            try:
+                status = session.post(f"{self.url}/messages", json=message, timeout=30).status_code
+            except requests.RequestException:
+                session.close()
+                eventually(lambda: answers(f"{self.url}/healthz"), "the server is back")
+                continue
+            assert status in {200, 201}, status
+            self.counted.append(self.todo.pop())
+            self.has_answered.release()
+
+
+@pytest.mark.parametrize(
+    "kills", [pytest.param(3, id="3"), pytest.param(20, id="20", marks=pytest.mark.soak)]
+)
+def test_a_killed_server_loses_and_doubles_nothing(env, tmp_path, kills):
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    chance = random.Random(kills)
+    has_answered = threading.Semaphore(0)
+    messages = [
+        [sent(customerId=chance.randint(1, 3)) for _ in range(40 * kills)] for _ in range(SENDERS)
+    ]
+    everything = [message for mine in messages for message in mine]
+    senders = [Sender(url, list(mine), has_answered) for mine in messages]
+    for kill in range(kills):
+        with running(env, *server(port)) as process:
+            eventually(lambda: answers(f"{url}/healthz"), "the server is up")
+            if kill == 0:
+                for sender in senders:
+                    sender.start()
+            for _ in range(chance.randint(50, 300)):
+                assert has_answered.acquire(timeout=60)
+            # granian's supervisor and its worker, at once: nobody gets to tidy up.
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        promised = {message["uuid"] for sender in senders for message in list(sender.counted)}
+        with sqlite3.connect(tmp_path / "default.sqlite3") as store:
+            rows = store.execute("SELECT uuid FROM stats_message").fetchall()
+        assert {uuid.replace("-", "") for uuid in promised} <= {uuid for (uuid,) in rows}
+        assert "No difference" in manage(env, "verify_stats").stdout
+    with running(env, *server(port)):
+        for sender in senders:
+            sender.join(120)
+            assert not sender.todo
+        totals = requests.get(f"{url}/stats", timeout=30).json()
+    assert "No difference" in manage(env, "verify_stats").stdout
+    assert sum(total["count"] for total in totals) == len(everything)
+
+
+class TestARealServer:
+    @pytest.fixture
+    def url(self, env):
+        port = free_port()
+        with running(env, *server(port)) as process:
+            self.pid = process.pid
+            eventually(lambda: answers(f"http://127.0.0.1:{port}/healthz"), "the server is up")
+            yield f"http://127.0.0.1:{port}"
+
+    def memory(self):
+        """MiB that the server and its worker hold at most."""
+        family = [
+            path
+            for path in Path("/proc").glob("[0-9]*/status")
+            if f"NSsid:\t{self.pid}\n" in path.read_text()
+        ]
+        peaks = [
+            int(line.split()[1])
+            for path in family
+            for line in path.read_text().splitlines()
+            if line.startswith("VmHWM")
+        ]
+        assert peaks
+        return sum(peaks) / 1024
+
+    @pytest.mark.parametrize("path", ["/messages", "/messages/batch"])
+    def test_refuses_50_mb_in_bounded_memory(self, url, path):
+        body = b"[" + b'{"a": 1},' * 5_500_000 + b"{}]"
+        before = self.memory()
+
+        for _ in range(2):
+            answer = requests.post(
+                f"{url}{path}", body, headers={"Content-Type": "application/json"}, timeout=60
+            )
+            assert answer.status_code == 413
+            assert "too large" in answer.json()["detail"]
+
+        assert self.memory() < before + 60
+
+    def test_outlives_a_body_that_is_cut(self, url):
+        host, port = url.removeprefix("http://").split(":")
+        for _ in range(5):
+            with socket.create_connection((host, int(port))) as client:
+                client.sendall(
+                    b"POST /messages HTTP/1.1\r\nHost: localhost\r\n"
+                    b"Content-Type: application/json\r\nContent-Length: 500\r\n\r\n"
+                    b'{"customerId": 1'
+                )
+
+        assert requests.post(f"{url}/messages", json=sent(), timeout=30).status_code == 201
