@@ -32,7 +32,7 @@ class StatusFilter(StrictFilter):
 class RoomIdFilter(StrictFilter):
     field_class = RoomIdFormField
     allowed = "a room's id, up to 64 characters"
-    schema = {"type": "string", "minLength": 1, "maxLength": 64}
+    schema = {"type": "string", "minLength": 1, "maxLength": 64, "pattern": r"^[^\x00]*$"}
 
 
 class EventFilter(django_filters.FilterSet):

@@ -42,8 +42,8 @@ class TestAStoreThatIsAway:
         first, second, third = sent(), sent(), sent()
         assert door.post("/messages", first).status_code == 201
 
-        broken_address(True)
         end_sessions()
+        broken_address(True)
         services.writer.close()  # SQLite has no sessions to cut
         refused = [door.post("/messages", second) for _ in range(2)]
         broken_address(False)
