@@ -9,8 +9,6 @@ from django.http import HttpRequest
 from rest_framework import negotiation, parsers, renderers
 from rest_framework.exceptions import ParseError, ValidationError
 
-# What programs ask for, that take JSON without looking further.
-PROGRAMS_ACCEPT = {"", "*/*", "application/json"}
 MOST_DIGITS = 4_000  # Python reads no more than 4,300
 
 

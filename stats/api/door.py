@@ -20,12 +20,14 @@ from django.utils import timezone
 from rest_framework.exceptions import APIException
 
 from config.api.errors import exception_handler
-from config.api.formats import PROGRAMS_ACCEPT, parse_json
+from config.api.formats import parse_json
 from config.metrics import REQUEST_SECONDS
 from stats import services
 from stats.api.rules import read_message
 from stats.api.views import answer
 
+# What programs accept; whatever else is accepted is weighed by the full view.
+PROGRAMS_ACCEPT = {"", "*/*", "application/json"}
 PATHS = {"/messages", "/messages/"}
 HEADERS = [("Content-Type", "application/json"), ("X-Content-Type-Options", "nosniff")]
 
