@@ -1,4 +1,3 @@
-import codecs
 import os
 from collections.abc import Callable, Iterable
 from io import BytesIO
@@ -39,10 +38,11 @@ def sound(application: Application) -> Application:
 def is_readable(media_type: str) -> bool:
     """Whether Django can read this media type: it gives up on parameters like ``x*=y''z``."""
     try:
-        codecs.lookup(str(MediaType(media_type).params.get("charset", "utf-8")))
+        parameters = MediaType(media_type).params
     except (LookupError, ValueError):
         return False
-    return True
+    # A charset that nobody knows is passed over, but one that cannot be looked up is not.
+    return "\0" not in str(parameters.get("charset", ""))
 
 
 def take_chunked_body(environ: Environ) -> None:

@@ -4,6 +4,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from config.api.fields import ChoiceField, DayField, InstantField, Int64Field, whole
+from config.api.parsing import INT64
 from dataprovider.models import Event, Status, spoken_room_id
 
 ROOM_ID = {
@@ -19,7 +20,9 @@ ROOM_ID = {
 class RoomIdField(serializers.CharField):
     """An integer or a string of 1 to 64 characters; ``1`` and ``"1"`` are the same room."""
 
-    default_error_messages = {"invalid": "Not a room id; allowed: an integer or a string."}
+    default_error_messages = {
+        "invalid": "Not a room id; allowed: an integer of 64 bits or a string."
+    }
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(max_length=64, trim_whitespace=False, **kwargs)
@@ -27,6 +30,8 @@ class RoomIdField(serializers.CharField):
     def to_internal_value(self, data: Any) -> str:
         data = whole(data)
         if isinstance(data, bool) or not isinstance(data, int | str):
+            self.fail("invalid")
+        if isinstance(data, int) and not INT64[0] <= data <= INT64[1]:
             self.fail("invalid")
         return str(data)
 

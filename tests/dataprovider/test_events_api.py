@@ -249,6 +249,7 @@ class TestPostEvent:
             ({"room_id": "a\0b"}, "room_id"),
             ({"room_id": True}, "room_id"),
             ({"room_id": 1.5}, "room_id"),
+            ({"room_id": 2**63}, "room_id"),
             ({"room_id": []}, "room_id"),
             ({"timestamp": "2020-01-32T00:00:00Z"}, "timestamp"),
             ({"timestamp": "0001-01-01T00:00:00+14:00"}, "timestamp"),
