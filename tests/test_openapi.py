@@ -61,8 +61,8 @@ def test_every_operation_answers_as_documented(label, mode):
     def check(case):
         if mode is GenerationMode.POSITIVE:
             forget_what_no_schema_says(case)
-        # One bad message of a batch is reported in a 200: it never fails the others.
-        is_batch = label == "POST /messages/batch"
-        case.call_and_validate(excluded_checks=[negative_data_rejection] if is_batch else [])
+        # One bad message of a batch never fails the others; a form leaves nothing out.
+        is_lenient = label == "POST /messages/batch" or case.media_type == "multipart/form-data"
+        case.call_and_validate(excluded_checks=[negative_data_rejection] if is_lenient else [])
 
     check()

@@ -214,11 +214,15 @@ def _summary(places: Sequence[int], outcomes: Sequence[services.Outcome]) -> dic
     }
 
 
+# Each query parameter of GET /stats, with what is allowed for it.
+KNOWN = {name: str(field.help_text) for name, field in QuestionSerializer().fields.items()}
+
+
 class StatsView(StrictView):
     """How many messages, and how much, for each customer and type."""
 
     def known_parameters(self) -> Mapping[str, str]:
-        return {name: str(field.help_text) for name, field in QuestionSerializer().fields.items()}
+        return KNOWN
 
     @extend_schema(
         summary="Counts and amounts",

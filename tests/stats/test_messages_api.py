@@ -239,7 +239,7 @@ class TestPostMessages:
 
         assert answer.status_code == 415
 
-    @pytest.mark.parametrize("charset", ["utf-8", "utf-16", "utf-7", "latin-1", "nonsense"])
+    @pytest.mark.parametrize("charset", ["utf-8", "utf-16", "utf-7", "latin-1"])
     def test_reads_utf8_whatever_the_content_type_claims(self, door, charset):
         answer = door.post(
             "/messages",

@@ -1,0 +1,283 @@
+"""``POST /messages``, ``POST /messages/batch`` and ``GET /stats``, beside naive ways and limits."""
+
+import io
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg2
+import requests
+
+from benchmarks.harness import (
+    Load,
+    Server,
+    Stores,
+    interleaved,
+    median,
+    median_load,
+    run_python,
+    scratch_stores,
+    serving,
+    spoken,
+    table,
+    times,
+    wrk,
+)
+from config.run import WEB_THREADS
+
+NAIVE = "benchmarks.naive.wsgi:application"
+CONNECTIONS = 32
+CUSTOMERS = 1_000
+BATCH = 10_000
+NAIVE_BATCH = 500
+BATCHES_A_ROUND = 5
+HOTTEST = 1
+
+# A message each time, with a uuid of its own; %s stands for the body and the customer.
+LUA = """
+local file = io.open("/dev/urandom", "rb")
+local a, b, c, d = file:read(4):byte(1, 4)
+file:close()
+math.randomseed(a + 256 * b + 65536 * c + 16777216 * d)
+local random, headers = math.random, {["Content-Type"] = "application/json"}
+request = function()
+  local uuid = string.format("%%08x-%%04x-4%%03x-8%%03x-%%04x%%08x", random(0, 0xffffffff),
+    random(0, 0xffff), random(0, 0xfff), random(0, 0xfff), random(0, 0xffff),
+    random(0, 0xffffffff))
+  return wrk.format("POST", nil, headers, string.format('%s', %s, uuid))
+end
+"""
+BODY = '{"customerId": %d, "type": "A", "amount": "0.012", "uuid": "%s"}'
+NAIVE_BODY = '{"customer_id": %d, "type": "A", "amount_thousandths": 12, "uuid": "%s"}'
+SPREAD, HOT = f"random(1, {CUSTOMERS})", "1"
+
+
+def run(*, quick: bool) -> Iterator[str]:
+    seconds, rounds = (2, 2) if quick else (4, 5)
+    yield singles(["default"], "PostgreSQL", seconds=seconds, rounds=rounds)
+    yield singles([], "SQLite", seconds=seconds, rounds=rounds)
+    yield batches(rounds=rounds)
+    yield reports(100_000 if quick else 1_000_000, seconds=seconds, rounds=rounds)
+
+
+# --- POST /messages --------------------------------------------------------------------------
+
+
+def singles(aliases: list[str], store: str, *, seconds: int, rounds: int) -> str:
+    post = partial(posting, seconds=seconds)
+    with ExitStack() as stack:
+        stores = stack.enter_context(scratch_stores(*aliases))
+        ours = stack.enter_context(serving(stores.env | {"SERVICES": "stats"}))
+        naive = stack.enter_context(serving(stores.env, app=NAIVE))
+        sides: dict[str, Callable[[], Load]] = {
+            "DRF ModelViewSet, get_or_create, F()": partial(post, naive, NAIVE_BODY, SPREAD),
+            "ours": partial(post, ours, BODY, SPREAD),
+            "ours, one hot key": partial(post, ours, BODY, HOT),
+        }
+        if aliases:
+            sides["the limit: pgbench, the same statement"] = partial(
+                pgbench, stores.urls["default"], seconds=seconds
+            )
+        for measure in sides.values():
+            measure()  # the first is the slowest
+        loads = {
+            name: median_load(found) for name, found in interleaved(sides, rounds=rounds).items()
+        }
+        assert "No difference" in run_python("manage.py", "verify_stats", env=stores.env)
+    assert not any(load.not_ok for load in loads.values()), loads
+    own = loads["ours"].per_second
+    return table(
+        f"POST /messages, {CONNECTIONS} connections, {WEB_THREADS} threads, {store}",
+        ["", "messages/s", "p50 ms", "p99 ms", "ours is"],
+        [
+            (
+                name,
+                spoken(load.per_second),
+                spoken(load.p50),
+                spoken(load.p99),
+                times(own, load.per_second),
+            )
+            for name, load in loads.items()
+        ],
+    )
+
+
+def posting(server: Server, body: str, customer: str, *, seconds: int) -> Load:
+    script = LUA % (body, customer)
+    url = f"{server.url}/messages"
+    return wrk(url, seconds=seconds, connections=CONNECTIONS, script=script)
+
+
+def pgbench(url: str, *, seconds: int) -> Load:
+    """One session for each connection, a message a statement and transaction."""
+    program = shutil.which("pgbench")
+    if program is None:
+        sys.exit("pgbench is not installed: apt-get install postgresql-contrib")
+    one = ["ARRAY[gen_random_uuid()]", "ARRAY[:c]", "'{A}'", "'{12}'", "ARRAY[now()]"]
+    statement = own_statement()
+    for value in one:
+        statement = statement.replace("%s", value, 1)
+    with tempfile.NamedTemporaryFile("w", suffix=".sql") as script:
+        script.write(f"\\set c random(1, {CUSTOMERS})\n{' '.join(statement.split())};\n")
+        script.flush()
+        with tempfile.TemporaryDirectory() as folder:
+            subprocess.run(
+                [program, "--no-vacuum", f"--file={script.name}", f"--client={CONNECTIONS}",
+                 "--jobs=1", f"--time={seconds}", "--log", f"--log-prefix={folder}/log", url],
+                check=True, capture_output=True, text=True,
+            )  # fmt: skip
+            took = sorted(
+                int(line.split()[2])
+                for path in Path(folder).iterdir()
+                for line in path.read_text().splitlines()
+            )
+    middle, slow = took[len(took) // 2] / 1e3, took[len(took) * 99 // 100] / 1e3
+    return Load(len(took) / seconds, middle, slow, 0)
+
+
+def own_statement() -> str:
+    """The statement of ``stats/bulk.py``, asked of a process that has settings."""
+    source = "import django; django.setup(); from stats.bulk import STORE_AND_COUNT as s; print(s)"
+    with tempfile.TemporaryDirectory() as folder:
+        env = {"DJANGO_SETTINGS_MODULE": "config.settings", "DATA_DIR": folder, "SECRET_KEY": "x"}
+        return run_python("-c", source, env=env)
+
+
+# --- POST /messages/batch --------------------------------------------------------------------
+
+
+def batches(*, rounds: int) -> str:
+    with ExitStack() as stack:
+        stores = stack.enter_context(scratch_stores("default"))
+        ours = stack.enter_context(serving(stores.env | {"SERVICES": "stats"}))
+        naive = stack.enter_context(serving(stores.env, app=NAIVE))
+        session = stack.enter_context(requests.Session())
+        sides = {
+            "DRF many=True": partial(post_naive_batch, session, naive),
+            "ours": partial(post_batches, session, ours, "application/json"),
+            "ours, NDJSON": partial(post_batches, session, ours, "application/x-ndjson"),
+            "the limit: COPY and one grouped upsert": partial(copy_batches, stores),
+        }
+        for measure in sides.values():
+            measure()
+        found = interleaved(sides, rounds=rounds)
+    speeds = {name: median(each) for name, each in found.items()}
+    return table(
+        f"Batches of {BATCH:,} messages, one after another, PostgreSQL",
+        ["", "messages/s", "ours is"],
+        [(name, spoken(speed), times(speeds["ours"], speed)) for name, speed in speeds.items()],
+    )
+
+
+def made_up(size: int) -> list[tuple[str, int]]:
+    return [(str(uuid4()), number % CUSTOMERS) for number in range(size)]
+
+
+def post_batches(session: requests.Session, server: Server, media_type: str) -> float:
+    """Messages a second, over HTTP, checked and told apart."""
+    bodies = []
+    for _ in range(BATCHES_A_ROUND):
+        messages = [BODY % (customer, uuid) for uuid, customer in made_up(BATCH)]
+        is_array = media_type == "application/json"
+        bodies.append(f"[{','.join(messages)}]" if is_array else "\n".join(messages))
+    started = time.perf_counter()
+    for body in bodies:
+        headers = {"Content-Type": media_type}
+        answer = session.post(f"{server.url}/messages/batch", body, headers=headers, timeout=60)
+        assert answer.json()["accepted"] == BATCH, answer.text
+    return BATCHES_A_ROUND * BATCH / (time.perf_counter() - started)
+
+
+def post_naive_batch(session: requests.Session, server: Server) -> float:
+    body = f"[{','.join(NAIVE_BODY % (customer, uuid) for uuid, customer in made_up(NAIVE_BATCH))}]"
+    headers = {"Content-Type": "application/json"}
+    started = time.perf_counter()
+    answer = session.post(f"{server.url}/messages", body, headers=headers, timeout=60)
+    assert len(answer.json()) == NAIVE_BATCH
+    return NAIVE_BATCH / (time.perf_counter() - started)
+
+
+def copy_batches(stores: Stores) -> float:
+    """Messages a second into the same tables, out of memory: nothing parsed, nothing checked."""
+    at = datetime.now(UTC)
+    rows = [
+        "".join(f"{uuid}\t{customer}\tA\t12\t{at}\n" for uuid, customer in made_up(BATCH))
+        for _ in range(BATCHES_A_ROUND)
+    ]
+    connection = psycopg2.connect(stores.urls["default"])
+    started = time.perf_counter()
+    for batch in rows:
+        with connection, connection.cursor() as cursor:
+            cursor.copy_expert(
+                "COPY stats_message (uuid, customer_id, type, amount_thousandths, timestamp) "
+                "FROM STDIN",
+                io.StringIO(batch),
+            )
+            cursor.execute(
+                "INSERT INTO stats_dailytotal AS it "
+                "(customer_id, type, day, messages, amount_thousandths) "
+                "SELECT customer, 'A', %s, count(*), sum(12) "
+                "FROM unnest(%s) AS customer GROUP BY customer ORDER BY customer "
+                "ON CONFLICT (customer_id, type, day) DO UPDATE SET "
+                "messages = it.messages + excluded.messages, "
+                "amount_thousandths = it.amount_thousandths + excluded.amount_thousandths",
+                [at.date(), [number % CUSTOMERS for number in range(BATCH)]],
+            )
+    took = time.perf_counter() - started
+    connection.close()
+    return BATCHES_A_ROUND * BATCH / took
+
+
+# --- GET /stats ------------------------------------------------------------------------------
+
+
+def reports(messages: int, *, seconds: int, rounds: int) -> str:
+    with ExitStack() as stack:
+        stores = stack.enter_context(scratch_stores("default"))
+        started = time.perf_counter()
+        run_python("manage.py", "seed_messages", f"--messages={messages}", env=stores.env)
+        took = time.perf_counter() - started
+        stores.settle("default", "stats_message", "stats_dailytotal")
+        ours = stack.enter_context(serving(stores.env | {"SERVICES": "stats"}))
+        naive = stack.enter_context(serving(stores.env, app=NAIVE))
+        year = datetime.now(UTC).year
+        naive_asked = f"customer_id={HOTTEST}&year={year}"
+        asked = f"customerId={HOTTEST}&from={year}-01-01&to={year}-12-31"
+        urls = {
+            "the indexed messages, added up": f"{naive.url}/stats?{naive_asked}",
+            "ours": f"{ours.url}/stats?{asked}",
+            "ours, by month": f"{ours.url}/stats?{asked}&interval=month",
+        }
+        sums = [
+            sum(row["count"] for row in requests.get(url, timeout=60).json())
+            for url in urls.values()
+        ]
+        assert len(set(sums)) == 1, sums
+        sides = {name: partial(wrk, url, seconds=seconds) for name, url in urls.items()}
+        loads = {
+            name: median_load(found) for name, found in interleaved(sides, rounds=rounds).items()
+        }
+    own = loads["ours"].per_second
+    title = f"GET /stats, a year of the hottest of 2,000 customers, {messages:,} messages"
+    return table(
+        f"{title} (seeded in {took:.0f} s)",
+        ["", "requests/s", "p50 ms", "p99 ms", "ours is"],
+        [
+            (
+                name,
+                spoken(load.per_second),
+                spoken(load.p50),
+                spoken(load.p99),
+                times(own, load.per_second),
+            )
+            for name, load in loads.items()
+        ],
+    )
