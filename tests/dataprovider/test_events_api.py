@@ -142,6 +142,21 @@ class TestPages:
         assert [len(page) for page in pages] == [10, 10, 5]
         assert list(chain(*pages)) == sorted(Event.objects.values_list("id", flat=True))
 
+    @pytest.mark.parametrize("form", ["", "&format=api"])
+    def test_are_exact_to_the_microsecond(self, api, form):
+        for microsecond in range(1, 6):
+            EventFactory(timestamp=datetime(2020, 1, 1, 0, 0, 0, microsecond, tzinfo=UTC))
+        path, found = f"/events?limit=2{form}", []
+        while path:
+            response = api.get(path)
+            content = response.context["content"] if form else response.content
+            found += [event["id"] for event in json.loads(content)]
+            link = response.headers.get("Link", "")
+            path = link.removesuffix('>; rel="next"').removeprefix("<http://testserver")
+            assert len(found) <= 5
+
+        assert found == list(Event.objects.order_by("timestamp").values_list("id", flat=True))
+
     def test_end_without_a_link_when_the_last_one_is_full(self, api):
         EventFactory.create_batch(4)
 

@@ -322,6 +322,15 @@ class TestGetMessages:
         assert rows == sorted(messages, key=lambda it: (it["timestamp"], it["uuid"]))
         assert pages == 4
 
+    def test_pages_are_exact_to_the_microsecond(self, http):
+        messages = [sent(timestamp=f"2026-01-31T10:00:00.00000{n}Z") for n in range(1, 6)]
+        http.post("/messages/batch", messages)
+
+        rows, pages = walk(http, "/messages", limit=1)
+
+        assert [row["uuid"] for row in rows] == [message["uuid"] for message in messages]
+        assert pages == 5
+
     def test_filters_freely(self, http):
         wanted = sent(customerId=2, type="B", timestamp="2026-01-31T23:59:59.999999Z")
         others = [
