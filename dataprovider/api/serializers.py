@@ -10,7 +10,7 @@ from dataprovider.models import Event, Status, spoken_room_id
 ROOM_ID = {
     "oneOf": [
         {"type": "integer", "format": "int64"},
-        {"type": "string", "minLength": 1, "maxLength": 64},
+        {"type": "string", "minLength": 1, "maxLength": 64, "pattern": r"^[^\u0000]*$"},
     ],
     "example": 1,
 }
