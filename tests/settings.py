@@ -6,6 +6,7 @@ POSTGRES_URL, else on the standard local port.
 
 import atexit
 import os
+import secrets
 import shutil
 import tempfile
 
@@ -26,6 +27,8 @@ for alias, variable in {
     os.environ[variable] = f"{POSTGRES_URL}/{alias}" if IS_REAL else ""
 if IS_REAL:
     os.environ["SECRET_KEY"] = "for tests alone"
+# Runs beside each other on one server keep apart; the workers of a run inherit its name.
+RUN = os.environ.setdefault("TEST_RUN", secrets.token_hex(4))
 
 from config.settings import *  # noqa: E402, F403
 from config.settings import DATA_DIR, DATABASES  # noqa: E402
@@ -35,6 +38,8 @@ for alias, database in DATABASES.items():
     if database["ENGINE"].endswith("sqlite3"):
         # Between threads, SQLite in memory says "table is locked" where a WAL file waits.
         database["TEST"]["NAME"] = str(DATA_DIR / f"test_{alias}.sqlite3")
+    else:
+        database["TEST"]["NAME"] = f"test_{alias}_{RUN}"
 
 DATA_PROVIDER_URL = "http://provider.test"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
