@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from django.db import connections
+from django.db import connections, transaction
 
 from stats.models import DailyTotal, Message
 
@@ -55,15 +55,19 @@ class Content(NamedTuple):
 def store_and_count(messages: Sequence[Content]) -> set[str]:
     """Insert the messages whose uuid is new and add them to the totals; each uuid comes once.
 
-    Return the uuids that were new.
+    It is one transaction of its own, committed on return. Return the uuids that were new.
     """
     connection = connections[STORE]
-    with connection.cursor() as cursor:
-        if connection.vendor != "postgresql":
+    if connection.vendor != "postgresql":
+        with transaction.atomic(using=STORE, durable=True), connection.cursor() as cursor:
             return _store_and_count_on_sqlite(cursor, messages)
+    if connection.in_atomic_block:
+        raise RuntimeError("within another transaction nothing would be committed on return")
+    with connection.cursor() as cursor:
+        # One statement is one transaction: BEGIN and COMMIT would take a third of the time.
         cursor.execute(STORE_AND_COUNT, _as_arrays(messages))
         (new,) = cursor.fetchone()
-        return set(new.split()) if new else set()
+    return set(new.split()) if new else set()
 
 
 def stored_among(uuids: Collection[str]) -> dict[str, Content]:

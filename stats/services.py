@@ -1,10 +1,8 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from django.db import transaction
-
 from stats import bulk
-from stats.bulk import STORE, Content
+from stats.bulk import Content
 from stats.group import GroupWriter
 
 
@@ -32,9 +30,8 @@ def record_messages(messages: Sequence[Content]) -> list[Outcome]:
     first: dict[str, Content] = {}
     for message in messages:
         first.setdefault(message.uuid, message)
-    with transaction.atomic(using=STORE, durable=True):
-        new = bulk.store_and_count(list(first.values()))
-        known = bulk.stored_among(first.keys() - new)
+    new = bulk.store_and_count(list(first.values()))
+    known = bulk.stored_among(first.keys() - new)
     standing = first | known
     outcomes = []
     for message in messages:
