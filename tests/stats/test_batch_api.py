@@ -106,6 +106,7 @@ class TestPostBatch:
             (b"\xff", 400),
             (b"", 400),
             (b"[" + b"{}," * 600_000 + b"{}]", 413),
+            (b'[{"x": [' + b"[]," * 600_000 + b"[]]}]", 413),
             (b" " * (16 * 1024 * 1024 + 1), 413),
         ],
         ids=lambda it: repr(it[:12]) if isinstance(it, bytes) else it,

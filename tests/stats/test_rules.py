@@ -88,6 +88,8 @@ class TestReadMessage:
     @example(content=sent(customerId="1"))
     @example(content=sent(amount="-0.012"))
     @example(content=sent(amount="0.012\n"))
+    @example(content=sent(amount="999999999.999"))
+    @example(content=sent(amount="1234567890.000"))
     @example(content=sent(type=""))
     @example(content=[sent()])
     def test_accepts_what_the_schema_does_less_what_is_listed(self, content):
