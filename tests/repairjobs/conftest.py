@@ -1,0 +1,19 @@
+import pytest
+
+from repairjobs import documents
+from repairjobs.documents import MongoDocuments, SqlDocuments
+from tests.repairjobs.fake_vonage import vonage
+from tests.repairjobs.mongod import mongo_server_url, mongo_url
+
+__all__ = ["mongo_server_url", "mongo_url", "vonage"]
+
+
+@pytest.fixture
+def sql_documents(transactional_db):
+    return SqlDocuments()
+
+
+@pytest.fixture
+def mongo_documents(mongo_url):
+    documents._collection(mongo_url).delete_many({})
+    return MongoDocuments(mongo_url)
