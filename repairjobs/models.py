@@ -455,6 +455,7 @@ class CollectionQuerySet(models.QuerySet["Collection"]):
 class Collection(models.Model):
     """How far we read the client's table: one row."""
 
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
     watermark = models.BigIntegerField(null=True)  # the highest id that was read
     swept_to = models.BigIntegerField(default=SMALLEST_ID - 1)
     is_live = models.BooleanField(default=False)  # the first collect has come to its end
@@ -490,6 +491,7 @@ class DepartureQuerySet(models.QuerySet["Departure"]):
 class Departure(models.Model):
     """When the next SMS may leave: one row."""
 
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
     free_at = models.DateTimeField()  # in the database's time
 
     objects = DepartureQuerySet.as_manager()
