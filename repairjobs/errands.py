@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db import transaction
 
 from repairjobs import client, services, sms
 from repairjobs.documents import DocumentsUnavailable, documents
 from repairjobs.models import Departure, Errand, ErrandKind, Job, ahead
 from repairjobs.rendering import document_of
+from repairjobs.transactions import in_transaction
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ def _run(errand: Errand, clock: Clock) -> bool:
     return True
 
 
-@transaction.atomic(using="repairjobs")
+@in_transaction
 def put_off(
     errand: Errand, error: Exception, *, is_its_fault: bool = False, pause: float | None = None
 ) -> None:

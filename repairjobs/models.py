@@ -5,10 +5,11 @@ from typing import Any, NamedTuple, Self
 from uuid import uuid4
 
 from django.conf import settings
-from django.db import connections, models, transaction
+from django.db import connections, models
 from django.db.models.functions import Now, Upper
 
 from repairjobs.documents_table import JobDocument
+from repairjobs.transactions import in_transaction
 
 __all__ = ["JobDocument"]  # its table belongs to this app
 
@@ -377,20 +378,20 @@ class ErrandQuerySet(models.QuerySet["Errand"]):
         due = ahead(after) if after else Now()
         self.get_or_create(job=job, kind=kind, subject=subject, defaults={"due_at": due})
 
+    @in_transaction
     def claim(self, kind: str) -> "Errand | None":
         """An errand that is due, for this caller alone until its lease ends; None if none is."""
-        with transaction.atomic(using="repairjobs"):
-            skip = connections["repairjobs"].features.has_select_for_update_skip_locked
-            due = self.select_for_update(skip_locked=skip).filter(kind=kind, due_at__lte=Now())
-            # By the index that finds them: sorting would lock every one that is due.
-            errand = due.order_by("due_at").first()
-            if errand is None:
-                return None
-            errand.claim = uuid4()
-            errand.attempts += 1
-            self.filter(pk=errand.pk).update(
-                claim=errand.claim, attempts=errand.attempts, due_at=ahead(settings.ERRAND_LEASE)
-            )
+        skip = connections["repairjobs"].features.has_select_for_update_skip_locked
+        due = self.select_for_update(skip_locked=skip).filter(kind=kind, due_at__lte=Now())
+        # By the index that finds them: sorting would lock every one that is due.
+        errand = due.order_by("due_at").first()
+        if errand is None:
+            return None
+        errand.claim = uuid4()
+        errand.attempts += 1
+        self.filter(pk=errand.pk).update(
+            claim=errand.claim, attempts=errand.attempts, due_at=ahead(settings.ERRAND_LEASE)
+        )
         return errand
 
     def held(self, errand: "Errand") -> Self:
@@ -473,17 +474,17 @@ class Collection(models.Model):
 
 
 class DepartureQuerySet(models.QuerySet["Departure"]):
+    @in_transaction
     def next(self, *, per_second: int) -> timedelta:
         """Reserve when the next SMS may leave, one after the other over all workers.
 
         Return how long that is from now.
         """
-        with transaction.atomic(using="repairjobs"):
-            self.get_or_create(pk=1, defaults={"free_at": Now()})
-            line = self.select_for_update().filter(pk=1)
-            free_at, now = line.values_list("free_at", Now()).get()
-            leaves_at = max(free_at, now)
-            self.filter(pk=1).update(free_at=leaves_at + timedelta(seconds=1 / per_second))
+        self.get_or_create(pk=1, defaults={"free_at": Now()})
+        line = self.select_for_update().filter(pk=1)
+        free_at, now = line.values_list("free_at", Now()).get()
+        leaves_at = max(free_at, now)
+        self.filter(pk=1).update(free_at=leaves_at + timedelta(seconds=1 / per_second))
         wait: timedelta = leaves_at - now
         return wait
 

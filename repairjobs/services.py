@@ -5,7 +5,6 @@ from decimal import Decimal
 from uuid import UUID
 
 from django.conf import settings
-from django.db import transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 
@@ -37,6 +36,7 @@ from repairjobs.models import (
     plain_status,
 )
 from repairjobs.rendering import text_of
+from repairjobs.transactions import in_transaction
 
 # How many ids below the highest one are read again: ids are not given in order of creation.
 LOOK_BACK = 1_000
@@ -119,7 +119,7 @@ def adopt_jobs(*, text: bool, at: datetime) -> int:
     return sum(_adopt(job_id, text=text, at=at) for job_id in held)
 
 
-@transaction.atomic(using="repairjobs")
+@in_transaction
 def _take_over(piece: Piece, *, at: datetime) -> int:
     known = Job.objects.in_bulk([row.job_id for row in piece.rows])
     is_old_news = len(known) == len(piece.rows)
@@ -170,7 +170,7 @@ def _reopen(known: Mapping[int, Job], *, at: datetime) -> int:
     return 0
 
 
-@transaction.atomic(using="repairjobs")
+@in_transaction
 def _complete_collection(*, at: datetime) -> None:
     state = Collection.objects.locked()
     if not state.is_live:
@@ -183,7 +183,7 @@ def _complete_collection(*, at: datetime) -> None:
     state.save(update_fields=["is_live", "completed_at"])
 
 
-@transaction.atomic(using="repairjobs")
+@in_transaction
 def _adopt(job_id: int, *, text: bool, at: datetime) -> bool:
     job = Job.objects.locked(job_id)
     if not job.is_held:
@@ -200,7 +200,7 @@ def _adopt(job_id: int, *, text: bool, at: datetime) -> bool:
 # --- Write the document ------------------------------------------------------------------------
 
 
-@transaction.atomic(using="repairjobs")
+@in_transaction
 def record_document_written(errand: Errand, *, version: int) -> None:
     """The job's document is stored in this version; a newer one is due at once."""
     job = Job.objects.locked(errand.job_id)
@@ -221,13 +221,13 @@ def _change(job: Job, *fields: str) -> None:
     Errand.objects.owe(job, ErrandKind.DOCUMENT)
 
 
-@transaction.atomic(using="repairjobs")
+@in_transaction
 def show_change(job_id: int) -> None:
     """Owe the document anew, as something it shows has changed."""
     _change(locked_job(job_id))
 
 
-@transaction.atomic(using="repairjobs")
+@in_transaction
 def retry_errand(errand: Errand) -> bool:
     """Make an errand due now, whatever it waited for. Return False if it is done meanwhile."""
     job = locked_job(errand.job_id)
@@ -333,7 +333,7 @@ def _note_sms(sms: Sms, job: Job, what: str, *, at: datetime) -> None:
 # --- Send ------------------------------------------------------------------------------------
 
 
-@transaction.atomic(using="repairjobs")
+@in_transaction
 def begin_attempt(errand: Errand, *, at: datetime) -> Sms | None:
     """Put on record that the errand's SMS is being sent; to be called before it is.
 
@@ -358,7 +358,7 @@ def begin_attempt(errand: Errand, *, at: datetime) -> Sms | None:
     return None
 
 
-@transaction.atomic(using="repairjobs")
+@in_transaction
 def record_accepted(attempt: Sms, *, message_uuid: str, at: datetime) -> None:
     """The SMS of this attempt was accepted under this id."""
     job, sms = _locked_sms(attempt)
@@ -370,7 +370,7 @@ def record_accepted(attempt: Sms, *, message_uuid: str, at: datetime) -> None:
     _sms_errands(sms).delete()
 
 
-@transaction.atomic(using="repairjobs")
+@in_transaction
 def record_refused(attempt: Sms, *, reason: str, at: datetime) -> None:
     """The SMS of this attempt was refused for good."""
     job, sms = _locked_sms(attempt)
@@ -380,7 +380,7 @@ def record_refused(attempt: Sms, *, reason: str, at: datetime) -> None:
     _sms_errands(sms).delete()
 
 
-@transaction.atomic(using="repairjobs")
+@in_transaction
 def record_not_sent(attempt: Sms) -> bool:
     """The SMS of this attempt did not leave. Return whether it may be tried again."""
     _, sms = _locked_sms(attempt)
@@ -391,7 +391,7 @@ def record_not_sent(attempt: Sms) -> bool:
     return True
 
 
-@transaction.atomic(using="repairjobs")
+@in_transaction
 def record_unknown(attempt: Sms, *, reason: str, at: datetime) -> None:
     """Nobody can tell whether the SMS of this attempt left: it is not sent again by itself."""
     job, sms = _locked_sms(attempt)
@@ -407,7 +407,10 @@ def _locked_sms(sms: Sms) -> tuple[Job, Sms]:
 
 
 def _sms_errands(sms: Sms) -> QuerySet[Errand]:
-    return Errand.objects.filter(kind=ErrandKind.SMS, subject=str(sms.reference))
+    assert sms.job_id is not None
+    # By job, as the index has it: a search by kind alone would wait for other workers' rows.
+    subject = str(sms.reference)
+    return Errand.objects.filter(job_id=sms.job_id, kind=ErrandKind.SMS, subject=subject)
 
 
 def _doubt(sms: Sms, job: Job, reason: str, *, at: datetime) -> None:
@@ -424,7 +427,7 @@ def _settle(sms: Sms, job: Job, what: str, *, at: datetime) -> None:
     _carry_on(job, at=at)
 
 
-@transaction.atomic(using="repairjobs")
+@in_transaction
 def settle_sms(sms: Sms, *, was_sent: bool, at: datetime) -> bool:
     """Say what became of an SMS that may have been sent; one that was not is sent again.
 
@@ -447,7 +450,7 @@ def settle_sms(sms: Sms, *, was_sent: bool, at: datetime) -> bool:
 # --- Tell the client -------------------------------------------------------------------------
 
 
-@transaction.atomic(using="repairjobs")
+@in_transaction
 def intend_status(errand: Errand, row: ClientJob | None, *, at: datetime) -> bool:
     """Put on record that the errand's status is being written over the row's.
 
@@ -474,7 +477,7 @@ def intend_status(errand: Errand, row: ClientJob | None, *, at: datetime) -> boo
     return True
 
 
-@transaction.atomic(using="repairjobs")
+@in_transaction
 def record_status_written(errand: Errand, *, at: datetime) -> None:
     """The errand's status stands in the client's row."""
     job = Job.objects.locked(errand.job_id)
@@ -546,7 +549,7 @@ def _status_in(row: ClientJob, job: Job) -> str:
     return job.status if is_paid_mark else row.plain_status[:255]
 
 
-@transaction.atomic(using="repairjobs")
+@in_transaction
 def _follow(seen: Job, row: ClientJob | None, *, at: datetime) -> bool:
     job = Job.objects.locked(seen.pk)
     if job.version != seen.version:
@@ -604,7 +607,7 @@ def _jump(before: str, after: str) -> str:
 # --- Pay -------------------------------------------------------------------------------------
 
 
-@transaction.atomic(using="repairjobs")
+@in_transaction
 def receive_payment(
     *, job_id: int, reference: str, amount: Decimal, currency: str, at: datetime
 ) -> tuple[Payment, bool]:
@@ -658,7 +661,7 @@ def locked_job(job_id: int) -> Job:
 # --- Parts, and words with the customer --------------------------------------------------------
 
 
-@transaction.atomic(using="repairjobs")
+@in_transaction
 def add_part(*, job_id: int, part_number: str, name: str, quantity: int) -> Part:
     """Note a part that the repair needs.
 
@@ -670,7 +673,7 @@ def add_part(*, job_id: int, part_number: str, name: str, quantity: int) -> Part
     return part
 
 
-@transaction.atomic(using="repairjobs")
+@in_transaction
 def move_part(*, job_id: int, part_id: int, status: str) -> Part:
     """Set how far a part has come.
 
@@ -688,7 +691,7 @@ def move_part(*, job_id: int, part_id: int, status: str) -> Part:
     return part
 
 
-@transaction.atomic(using="repairjobs")
+@in_transaction
 def send_private_message(*, job_id: int, text: str, at: datetime) -> Sms:
     """Owe the customer an SMS in the desk's own words.
 
@@ -749,7 +752,7 @@ def _uuid(text: str) -> UUID | None:
         return None
 
 
-@transaction.atomic(using="repairjobs")
+@in_transaction
 def _apply_report(report: DeliveryReport, sms: Sms, *, at: datetime) -> None:
     state = REPORTED.get(report.status)
     job, sms = _locked_sms(sms)
@@ -759,7 +762,7 @@ def _apply_report(report: DeliveryReport, sms: Sms, *, at: datetime) -> None:
     sms.state, sms.reason = state, report.reason
     sms.message_uuid = sms.message_uuid or report.message_uuid
     if state == SmsState.FAILED:
-        _settle(sms, job, f"{report.status}: {report.reason}", at=at)
+        _settle(sms, job, report.status, at=at)
     elif was_open:
         _settle(sms, job, f"accepted: {report.status}", at=at)
     else:
@@ -767,7 +770,7 @@ def _apply_report(report: DeliveryReport, sms: Sms, *, at: datetime) -> None:
         _change(job)
 
 
-@transaction.atomic(using="repairjobs")
+@in_transaction
 def receive_sms(*, message_uuid: str, sender: str, recipient: str, text: str, at: datetime) -> bool:
     """Keep an SMS from an end-user with the job last texted to that number; STOP opts it out.
 

@@ -74,7 +74,7 @@ class StatusWebhookView(WebhookView):
             message_uuid=report["message_uuid"],
             reference=report.get("client_ref") or "",
             status=report["status"],
-            reason=str(error.get("title", ""))[:255],
+            reason=str(error.get("detail") or error.get("title") or "")[:255],
             at=timezone.now(),
         )
         return Response()
