@@ -334,3 +334,7 @@ if "repairjobs" in SERVICES:
             for kind in ("document", "sms", "status")
         },
     }
+if "repairjobs" in SERVICES and DEMO and CLIENT_SANDBOX:
+    CELERY_BEAT_SCHEDULE["repairjobs: simulate client"] = _every(
+        SIMULATE_SECONDS, "repairjobs.tasks.simulate_client"
+    )

@@ -538,10 +538,10 @@ def follow_jobs(*, at: datetime) -> int:
 def _differs(job: Job, row: ClientJob | None) -> bool:
     if row is None:
         return not job.is_missing
-    return job.is_missing or job.facts() != row.facts() or job.status != _status_in(row, job)
+    return job.is_missing or job.facts() != row.facts() or job.status != status_in(row, job)
 
 
-def _status_in(row: ClientJob, job: Job) -> str:
+def status_in(row: ClientJob, job: Job) -> str:
     """The job's status by the client's row, where a mark that it is paid says nothing new."""
     is_paid_mark = row.plain_status and row.plain_status == plain_status(
         settings.CLIENT_PAID_STATUS
@@ -582,7 +582,7 @@ def _update_from_row(job: Job, row: ClientJob) -> list[str]:
     """Copy the row into the job. Return what changed, in words without personal data."""
     changes = ["found the row again"] if job.is_missing else []
     job.is_missing = False
-    status = _status_in(row, job)
+    status = status_in(row, job)
     if status != job.status:
         changes.append(f"Job_status {status}{_jump(job.status, status)}")
         job.status = status

@@ -1,12 +1,14 @@
 import logging
+import random
 from collections.abc import Callable
 
 from celery import shared_task
 from django.utils import timezone
 
-from repairjobs import errands, services
+from repairjobs import errands, services, simulation
 from repairjobs.client import ClientUnavailable
 from repairjobs.models import ErrandKind
+from repairjobs.sandbox_api import SandboxUnavailable
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +29,16 @@ def sweep_jobs() -> None:
 def follow_jobs() -> None:
     """See what became of the jobs under way."""
     _look("Followed", services.follow_jobs)
+
+
+@shared_task(throws=(SandboxUnavailable,))
+def simulate_client() -> None:
+    """Let something happen in the demo's repair shop; the next tick is the retry."""
+    try:
+        simulation.simulate_client(chance=random.Random())
+    except SandboxUnavailable as error:
+        logger.error("Simulation stopped: %s", error)
+        raise
 
 
 @shared_task
