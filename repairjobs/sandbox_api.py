@@ -1,4 +1,4 @@
-"""The sandbox of the client's application and our own API as their users meet them; for the demo."""
+"""The client's sandbox and our own API as their users meet them, over HTTP; for the demo."""
 
 from typing import Any
 

@@ -25,6 +25,8 @@ class Command(BaseCommand):
         chance = random.Random(seed)
         names = {column: name for name, column in FACTS.items()} | {"Job_status": "status"}
         for _ in range(jobs):
-            row = simulation.made_up_job(chance)
-            client.add(**{names[column]: value for column, value in row.items()})
+            columns: dict[str, Any] = {
+                names[column]: value for column, value in simulation.made_up_job(chance).items()
+            }
+            client.add(**columns)
         self.stdout.write(self.style.SUCCESS(f"Seeded {jobs} of the client's jobs"))
