@@ -283,7 +283,7 @@ VONAGE_PRIVATE_KEY = env.str("VONAGE_PRIVATE_KEY", "")
 VONAGE_SIGNATURE_SECRET = env.str("VONAGE_SIGNATURE_SECRET", "")
 VONAGE_API_HOST = env.str("VONAGE_API_HOST", "api.nexmo.com")
 VONAGE_TIMEOUT = _whole_number("VONAGE_TIMEOUT", 10)
-SMS_PER_SECOND = max(1, _whole_number("SMS_PER_SECOND", 30))
+SMS_PER_SECOND = _whole_number("SMS_PER_SECOND", 30)
 # How long an SMS that may or may not have left holds back the step after it.
 SMS_UNKNOWN_TIMEOUT = timedelta(seconds=_whole_number("SMS_UNKNOWN_SECONDS", 15 * 60))
 

@@ -130,7 +130,7 @@ class TransactionSerializer(serializers.ModelSerializer[JobTransaction]):
         fields = ["Job_id", "Job_status", "creationDate", "Update_note"]
 
 
-class MessageSerializer(serializers.Serializer[Sms]):
+class SmsSerializer(serializers.Serializer[Sms]):
     kind = serializers.ChoiceField(choices=SmsKind.choices)
     to = serializers.CharField(source="recipient", help_text="E.164; empty if there is none.")
     text = serializers.CharField()

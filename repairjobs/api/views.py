@@ -25,10 +25,10 @@ from repairjobs.api.pagination import DocumentPagination
 from repairjobs.api.serializers import (
     DocumentSerializer,
     JobPartSerializer,
-    MessageSerializer,
     PartMoveSerializer,
     PartSerializer,
     PaymentSerializer,
+    SmsSerializer,
     TextSerializer,
     TransactionSerializer,
 )
@@ -247,7 +247,7 @@ class JobTransactionViewSet(JobView, TransactionViewSet):
         parameters=[JOB_ID],
         responses={
             200: OpenApiResponse(
-                MessageSerializer(many=True), "", [OpenApiExample("An SMS", MESSAGE_EXAMPLE)]
+                SmsSerializer(many=True), "", [OpenApiExample("An SMS", MESSAGE_EXAMPLE)]
             ),
             400: MALFORMED,
             404: UNKNOWN,
@@ -258,7 +258,7 @@ class MessageViewSet(JobView, mixins.ListModelMixin, viewsets.GenericViewSet[Sms
     """Every SMS of a job, both ways, oldest first."""
 
     queryset = Sms.objects.all()
-    serializer_class = MessageSerializer
+    serializer_class = SmsSerializer
     keyset = ("created_at", "id")
 
     def get_queryset(self) -> Any:
@@ -274,9 +274,7 @@ class MessageViewSet(JobView, mixins.ListModelMixin, viewsets.GenericViewSet[Sms
             )
         ],
         responses={
-            201: OpenApiResponse(
-                MessageSerializer, "Owed.", [OpenApiExample("Owed", MESSAGE_EXAMPLE)]
-            ),
+            201: OpenApiResponse(SmsSerializer, "Owed.", [OpenApiExample("Owed", MESSAGE_EXAMPLE)]),
             400: MALFORMED,
             404: UNKNOWN,
             409: OpenApiResponse(
@@ -295,7 +293,7 @@ class MessageViewSet(JobView, mixins.ListModelMixin, viewsets.GenericViewSet[Sms
                 )
         except services.CannotText as refusal:
             raise Conflict(str(refusal), {}) from refusal
-        return Response(MessageSerializer(sms).data, status=status.HTTP_201_CREATED)
+        return Response(SmsSerializer(sms).data, status=status.HTTP_201_CREATED)
 
 
 class PaymentViewSet(JobView, viewsets.GenericViewSet[Any]):
