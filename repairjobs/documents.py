@@ -19,8 +19,8 @@ from repairjobs.documents_table import JobDocument
 
 Document = dict[str, Any]
 
-# Milliseconds: for one call with all its retries, and of it to find a server that may answer.
-CALL_TIMEOUT, SELECTION_TIMEOUT = 5_000, 3_000
+# Milliseconds, for one call with all its retries.
+CALL_TIMEOUT = 5_000
 INT64 = range(-(2**63), 2**63)
 
 
@@ -120,7 +120,6 @@ def _connected(url: str) -> Collection[Document]:
     client: pymongo.MongoClient[Document] = pymongo.MongoClient(
         url,
         timeoutMS=CALL_TIMEOUT,
-        serverSelectionTimeoutMS=SELECTION_TIMEOUT,
         w="majority",
         appname="repairjobs",
     )

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -106,13 +106,13 @@ class FakeVonage:
         self.record = Record()
         self.faults: list[Fault | None] = []
         self.mix: Callable[[str, int], Fault | None] = lambda reference, attempt: None
-        self.seconds_slow = 5.0
+        self.seconds_slow = 30.0
         self.attempts: dict[str, int] = {}
         self.is_ending = threading.Event()
         self.listening = threading.Lock()
         self.pauses: list[threading.Thread] = []
         self.key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-        self.server: _Server | None = None
+        self.servers: list[_Server] = []
         self.port = 0
 
     # --- where it is ---
@@ -138,18 +138,16 @@ class FakeVonage:
         }
 
     def listen(self) -> None:
-        self.server = _Server(self, self.port)
-        self.port = self.server.server_address[1]
-        self.loop = threading.Thread(target=self.server.serve_forever, args=(0.02,))
+        self.servers.append(server := _Server(self, self.port))
+        self.port = server.server_address[1]
+        self.loop = threading.Thread(target=server.serve_forever, args=(0.02,))
         self.loop.start()
 
     def stop_listening(self) -> None:
-        """From now on connections are refused; requests under way are finished."""
-        if self.server is not None:
-            self.server.shutdown()
-            self.loop.join()
-            self.server.server_close()
-            self.server = None
+        """From now on connections are refused; requests under way go on."""
+        self.servers[-1].shutdown()
+        self.loop.join()
+        self.servers[-1].socket.close()
 
     @contextmanager
     def refusing(self) -> Iterator[None]:
@@ -175,6 +173,9 @@ class FakeVonage:
         for pausing in self.pauses:
             pausing.join()
         self.stop_listening()
+        for server in self.servers:
+            server.hang_up()
+            server.server_close()  # waits for its requests
 
     # --- what it is told ---
 
@@ -361,7 +362,14 @@ class _Server(ThreadingHTTPServer):
 
     def __init__(self, vonage: FakeVonage, port: int) -> None:
         self.vonage = vonage
+        self.connections: set[socket.socket] = set()
         super().__init__(("127.0.0.1", port), _Connection)
+
+    def hang_up(self) -> None:
+        """End the connections that clients keep open."""
+        for each in list(self.connections):
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that was killed in the middle is no news; anything else must not be lost."""
@@ -375,6 +383,14 @@ class _Connection(BaseHTTPRequestHandler):
     server: _Server
     protocol_version = "HTTP/1.1"
     timeout = 10
+
+    def setup(self) -> None:
+        super().setup()
+        self.server.connections.add(self.connection)
+
+    def finish(self) -> None:
+        self.server.connections.discard(self.connection)
+        super().finish()
 
     def handle_one_request(self) -> None:
         if self.server.vonage.cuts_off_unread():
@@ -493,6 +509,6 @@ def vonage(settings: Any) -> Iterator[FakeVonage]:
     with running_vonage() as fake:
         for name, value in fake.environment.items():
             setattr(settings, name, value)
-        settings.VONAGE_TIMEOUT = 1
+        settings.VONAGE_TIMEOUT = 10
         yield fake
     assert fake.record.problems == []
