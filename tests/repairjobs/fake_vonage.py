@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 APPLICATION_ID = "11111111-2222-4333-8444-555555555555"
-SIGNATURE_SECRET = "a secret that the fake and the tests share, and nobody else"
+SIGNATURE_SECRET = "a secret that the fake and the tests share, and nobody else in the world"
 FROM = "447700900000"
 
 

@@ -2,7 +2,6 @@
 
 import itertools
 import multiprocessing
-import random
 import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +12,7 @@ from django.db import OperationalError, connections
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from pymongo.collection import Collection
 
 from repairjobs import documents as module
 from repairjobs.documents import (
@@ -66,6 +66,31 @@ def store_away(request, monkeypatch, db):
 
     with connections["repairjobs"].execute_wrapper(fail):
         yield SqlDocuments()
+
+
+@pytest.fixture
+def rival_first(store, monkeypatch):
+    """Someone else puts the job's first document, in the middle of our putting it."""
+
+    def arrange_sql(rival, version):
+        def in_between(execute, *statement):
+            done = execute(*statement)
+            wrappers.pop().__exit__(None, None, None)
+            store.put(rival, version=version)
+            return done
+
+        wrappers = [connections["repairjobs"].execute_wrapper(in_between)]
+        wrappers[0].__enter__()
+
+    def arrange_mongo(rival, version):
+        def in_between(*arguments, **options):
+            monkeypatch.undo()
+            store.put(rival, version=version)
+            raise pymongo.errors.DuplicateKeyError("as the server says when two insert at once")
+
+        monkeypatch.setattr(Collection, "replace_one", in_between)
+
+    return arrange_sql if isinstance(store, SqlDocuments) else arrange_mongo
 
 
 class TestPut:
@@ -162,26 +187,31 @@ class TestPut:
         assert store.find(status=None, attention=None, after=None, limit=10) == []
 
     def test_by_many_threads_ends_with_the_newest(self, store):
-        """Also when none of them finds the job there yet."""
-        for round in range(5):
-            job_id = f"thread-{round}"
-            versions = list(range(1, 25))
-            random.Random(round).shuffle(versions)
-            start = threading.Barrier(8)
+        """Most of all when none of them finds the job there yet."""
+        rounds, start = 20, threading.Barrier(8)
 
-            def put(mine, start=start, job_id=job_id):
-                try:
-                    start.wait(10)
-                    for version in mine:
-                        store.put(document(job_id, version_put=version), version=version)
-                finally:
-                    connections.close_all()
+        def put(version):
+            try:
+                for round in range(rounds):
+                    start.wait(30)
+                    job_id = f"thread-{round}"
+                    store.put(document(job_id, version_put=version), version=version)
+            finally:
+                connections.close_all()
 
-            with ThreadPoolExecutor(8) as pool:
-                list(pool.map(put, [versions[each::8] for each in range(8)]))
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(put, range(1, 9)))
 
-            assert store.get(job_id)["version_put"] == 24
-        assert len(store.find(status=None, attention=None, after=None, limit=10)) == 5
+        found = store.find(status=None, attention=None, after=None, limit=100)
+        assert [each["version_put"] for each in found] == [8] * rounds
+
+    @pytest.mark.parametrize(("rival", "expected"), [(1, 2), (3, 3)])
+    def test_meets_a_rival_who_was_quicker(self, store, rival_first, rival, expected):
+        rival_first(document(version_put=rival), rival)
+
+        store.put(document(version_put=2), version=2)
+
+        assert store.get("00123")["version_put"] == expected
 
 
 class TestGet:
@@ -281,14 +311,17 @@ class TestMongo:
             with pytest.raises(pymongo.errors.DuplicateKeyError):
                 jobs.insert_one({"job_id": "00123"})
 
-    def test_serves_a_forked_process_by_a_client_of_its_own(self, mongo_documents):
+    def test_serves_a_forked_process_by_a_client_of_its_own(self, mongo_documents, mongo_url):
         mongo_documents.put(document(), version=1)
+        parents = module._collection(mongo_url)
 
         def read():
-            raise SystemExit(0 if mongo_documents.get("00123") == document() else 1)
+            is_read = mongo_documents.get("00123") == document()
+            raise SystemExit(not is_read or module._collection(mongo_url) is parents)
 
         child = multiprocessing.get_context("fork").Process(target=read)
-        child.start()
+        with module._lock:  # as another thread may hold it
+            child.start()
         child.join(30)
         child.kill()
 

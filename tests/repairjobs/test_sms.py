@@ -381,7 +381,7 @@ class TestVerified:
 
     @pytest.mark.parametrize("algorithm", ["HS384", "HS512", "none"])
     def test_leaves_out_other_algorithms(self, algorithm):
-        secret = "" if algorithm == "none" else SIGNATURE_SECRET * 2
+        secret = "" if algorithm == "none" else SIGNATURE_SECRET
 
         with pytest.raises(WebhookForged):
             verified(HOOK.body, signed(HOOK, algorithm=algorithm, secret=secret), at=NOW)
