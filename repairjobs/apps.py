@@ -1,5 +1,7 @@
 from collections.abc import Mapping
 
+from django.conf import settings
+
 from config.apps import ServiceConfig
 
 
@@ -24,6 +26,17 @@ class RepairJobsConfig(ServiceConfig):
             "Last look for new jobs": seen,
             "Jobs under way": str(Job.objects.under_way().count()),
         }
+
+    def stores(self) -> Mapping[str, bool]:
+        from repairjobs.documents import DocumentsUnavailable, documents
+
+        if not settings.MONGO_URL:
+            return {}
+        try:
+            documents().ping()
+        except DocumentsUnavailable:
+            return {"documents": False}
+        return {"documents": True}
 
     def gauges(self) -> Mapping[str, tuple[str, float]]:
         from repairjobs.models import Errand, Job, Sms, SmsState

@@ -351,3 +351,22 @@ def test_a_client_that_is_away_is_503(api, monkeypatch):
     assert answer.status_code == 503
     assert answer.headers["Retry-After"]
     assert not ClientJob.objects.exists()
+
+
+def test_a_mongodb_is_among_what_must_be_ready(api, settings):
+    settings.MONGO_URL = "mongodb://127.0.0.1:9/?serverSelectionTimeoutMS=10"
+
+    answer = api.get("/readyz")
+
+    assert (answer.status_code, answer.json()["checks"]["documents"]) == (503, "away")
+    assert api.get("/jobs").status_code == 503
+
+
+def test_documents_come_from_mongodb_where_one_is_set(api, settings, mongo_documents):
+    settings.MONGO_URL = mongo_documents.url
+    ClientJobFactory(job_id=123)
+    desk.collect()
+    desk.run()
+
+    assert api.get("/jobs?status=OPENED").json()[0]["job_id"] == "00123"
+    assert api.get("/readyz").json()["checks"]["documents"] == "ok"
