@@ -53,6 +53,6 @@ for alias in FOREIGN_STORES:
 CLIENT_SANDBOX = True
 # Each test that wants a MongoDB says so.
 MONGO_URL = ""
-VONAGE_SIGNATURE_SECRET = "a secret that the fake and the tests share, and nobody else"
+VONAGE_SIGNATURE_SECRET = "a secret that the fake and the tests share, and nobody else in the world"
 DATA_PROVIDER_URL = "http://provider.test"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
