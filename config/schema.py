@@ -1,4 +1,4 @@
-"""OpenAPI: what the documents leave out, and how our own parts show in them."""
+"""OpenAPI: what the documents leave out."""
 
 from typing import Any
 
