@@ -11,7 +11,7 @@ seed: .venv/runs  ## made-up content for stores that are new
 	@$(BIN)/python manage.py migrate_stores --verbosity 0
 	@$(BIN)/python manage.py seed
 
-test: .venv/tests  ## the tests, on embedded stores and then on PostgreSQL
+test: .venv/tests  ## the tests, on embedded stores and then on PostgreSQL and MariaDB
 	$(BIN)/pytest -n 2
 	STORES=real $(BIN)/pytest -n 2 -m "not soak and not processes"
 

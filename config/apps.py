@@ -22,6 +22,10 @@ class ServiceConfig(AppConfig):
         """How fresh the service's content is, in words."""
         raise NotImplementedError
 
+    def stores(self) -> Mapping[str, bool]:
+        """Stores besides the databases, by name, and whether each can be reached."""
+        return {}
+
     def gauges(self) -> Mapping[str, tuple[str, float]]:
         """Numbers to watch: Prometheus name to (what it is, value)."""
         return {}

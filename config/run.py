@@ -38,6 +38,7 @@ def main() -> int:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     environ.Env.read_env(base / os.environ.get("ENV_FILE", ".env"))
     os.environ.setdefault("DEMO", "true")
+    os.environ.setdefault("CLIENT_SANDBOX", "true")
     try:
         django.setup()
     except ImproperlyConfigured as error:
@@ -104,6 +105,8 @@ def greet() -> None:
     print(f"\n  What runs here   {url}/")
     if "dashboard" in settings.SERVICES:
         print(f"  A hotel's year   {url}/dashboard?hotel_id=1")
+    if "repairjobs" in settings.SERVICES:
+        print(f"  Repair jobs      {url}/jobs")
     print(f"  API              {url}/docs")
     if settings.CARRIES_ALL and settings.EMBEDDED_STORES:
         print(f"  Admin            {url}/admin/   {admin_credentials()}")

@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import environ
+import pymysql
 from django.core.exceptions import ImproperlyConfigured
 
 from config.embedded import broker_options, kept_secret, sqlite_options
+
+pymysql.install_as_MySQLdb()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -41,7 +44,7 @@ PORT = _whole_number("PORT", 8000, most=65_535)
 
 # --- Which services this process carries -----------------------------------------------------
 
-KNOWN_SERVICES = ["stats", "dataprovider", "dashboard"]
+KNOWN_SERVICES = ["stats", "dataprovider", "dashboard", "repairjobs"]
 _asked = [name.strip() for name in env.str("SERVICES", default="all").split(",")]
 if unknown := set(_asked) - {"all", *KNOWN_SERVICES}:
     raise ImproperlyConfigured(
@@ -58,7 +61,21 @@ STORE_URLS = {
     "default": "DATABASE_URL",
     "dataprovider": "DATAPROVIDER_DATABASE_URL",
     "dashboard": "DASHBOARD_DATABASE_URL",
+    "repairjobs": "REPAIRJOBS_DATABASE_URL",
+    "client": "CLIENT_DATABASE_URL",
 }
+# Every statement on the client's server is given up after so many seconds.
+CLIENT_TIMEOUT = 10
+MYSQL_OPTIONS = {
+    "charset": "utf8mb4",
+    "isolation_level": "read committed",
+    # One clock and one strictness on every connection, however the server is set.
+    "init_command": (
+        "SET time_zone = '+00:00', sql_mode = 'TRADITIONAL', innodb_lock_wait_timeout = 5"
+    ),
+    "connect_timeout": 5,
+}
+MYSQL_TIMEOUTS = {"read_timeout": CLIENT_TIMEOUT, "write_timeout": CLIENT_TIMEOUT}
 
 
 def _database(alias: str) -> dict[str, Any]:
@@ -68,24 +85,33 @@ def _database(alias: str) -> dict[str, Any]:
     if engine.endswith("sqlite3"):
         return database | {"OPTIONS": sqlite_options()}
     if engine.endswith("postgresql"):
-        options = {"connect_timeout": 5} | database.get("OPTIONS", {})
-        return database | {
-            "CONN_MAX_AGE": None,
-            "CONN_HEALTH_CHECKS": True,
-            "OPTIONS": options,
-        }
-    raise ImproperlyConfigured(f"{STORE_URLS[alias]} is no URL of a store; allowed: postgres://…")
+        database["OPTIONS"] = {"connect_timeout": 5} | database.get("OPTIONS", {})
+    elif engine.endswith("mysql"):
+        timeouts = MYSQL_TIMEOUTS if alias == "client" else {}
+        database["OPTIONS"] = MYSQL_OPTIONS | timeouts | database.get("OPTIONS", {})
+    else:
+        raise ImproperlyConfigured(
+            f"{STORE_URLS[alias]} is no URL of a store; allowed: postgres://… or mysql://…"
+        )
+    return database | {"CONN_MAX_AGE": None, "CONN_HEALTH_CHECKS": True}
 
 
-DATABASES = {
-    alias: _database(alias) for alias in STORE_URLS if alias == "default" or alias in SERVICES
-}
-DATABASE_ROUTERS = ["config.routers.ServiceRouter"]
+# Migrated by us; the client's database is the client's.
+OWN_STORES = [alias for alias in STORE_URLS if alias == "default" or alias in SERVICES]
+FOREIGN_STORES = ["client"] if "repairjobs" in SERVICES else []
+DATABASES = {alias: _database(alias) for alias in [*OWN_STORES, *FOREIGN_STORES]}
+DATABASE_ROUTERS = [
+    *(["repairjobs.routers.ClientRouter"] if "repairjobs" in SERVICES else []),
+    "config.routers.ServiceRouter",
+]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 BROKER_URL = env.str("BROKER_URL", "filesystem://localhost")
-EMBEDDED_STORES = BROKER_URL.startswith("filesystem:") and all(
-    database["ENGINE"].endswith("sqlite3") for database in DATABASES.values()
+MONGO_URL = env.str("MONGO_URL", "")
+EMBEDDED_STORES = (
+    BROKER_URL.startswith("filesystem:")
+    and not MONGO_URL
+    and all(database["ENGINE"].endswith("sqlite3") for database in DATABASES.values())
 )
 
 # --- Django ------------------------------------------------------------------------------------
@@ -213,6 +239,8 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": 'Lists are JSON arrays; `Link: <…>; rel="next"` leads to the next page.',
     "VERSION": "1.0.0",
     "SERVE_INCLUDE_SCHEMA": False,
+    # A PATCH names what it needs.
+    "COMPONENT_SPLIT_PATCH": False,
     "PREPROCESSING_HOOKS": ["config.schema.without_trailing_slashes"],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
@@ -222,7 +250,14 @@ SPECTACULAR_SETTINGS = {
 
 # --- Ours ----------------------------------------------------------------------------------------
 
-DEMO = _yes_or_no("DEMO")
+SMS_BACKEND = env.str("SMS_BACKEND", "console")
+if SMS_BACKEND not in {"console", "vonage"}:
+    raise ImproperlyConfigured(f"SMS_BACKEND is {SMS_BACKEND!r}; allowed: console or vonage")
+# Whoever has a client or texts people for real gets no made-up jobs, whatever is set.
+CLIENT_IS_EMBEDDED = all(DATABASES[alias]["ENGINE"].endswith("sqlite3") for alias in FOREIGN_STORES)
+IS_IN_EARNEST = SMS_BACKEND == "vonage" or not CLIENT_IS_EMBEDDED
+DEMO = _yes_or_no("DEMO") and not IS_IN_EARNEST
+CLIENT_SANDBOX = _yes_or_no("CLIENT_SANDBOX") and not IS_IN_EARNEST
 DATA_PROVIDER_URL = env.str("DATA_PROVIDER_URL", f"http://127.0.0.1:{PORT}")
 DATA_PROVIDER_KEY = env.str("DATA_PROVIDER_KEY", "")
 # Seconds: to connect, between two pieces of an answer, and for one whole answer.
@@ -233,6 +268,24 @@ INGEST_OVERLAP = timedelta(seconds=_whole_number("INGEST_OVERLAP_SECONDS", 60))
 INGEST_LEASE = timedelta(seconds=_whole_number("INGEST_LEASE_SECONDS", 30))
 INGEST_SECONDS = _whole_number("INGEST_SECONDS", 5)
 SIMULATE_SECONDS = _whole_number("SIMULATE_SECONDS", 5)
+COLLECT_SECONDS = _whole_number("COLLECT_SECONDS", 5)
+SWEEP_SECONDS = _whole_number("SWEEP_SECONDS", 30)
+FOLLOW_SECONDS = _whole_number("FOLLOW_SECONDS", 5)
+ERRANDS_SECONDS = _whole_number("ERRANDS_SECONDS", 2)
+# How long a worker that died keeps others from what it had claimed; longer than any one errand.
+ERRAND_LEASE = timedelta(seconds=_whole_number("ERRAND_LEASE_SECONDS", 60))
+
+# The status by which the client marks a paid job, if it has one.
+CLIENT_PAID_STATUS = env.str("CLIENT_PAID_STATUS", "")
+VONAGE_FROM = env.str("VONAGE_FROM", "Repairs")
+VONAGE_APPLICATION_ID = env.str("VONAGE_APPLICATION_ID", "")
+VONAGE_PRIVATE_KEY = env.str("VONAGE_PRIVATE_KEY", "")
+VONAGE_SIGNATURE_SECRET = env.str("VONAGE_SIGNATURE_SECRET", "")
+VONAGE_API_HOST = env.str("VONAGE_API_HOST", "api.nexmo.com")
+VONAGE_TIMEOUT = _whole_number("VONAGE_TIMEOUT", 10)
+SMS_PER_SECOND = _whole_number("SMS_PER_SECOND", 30)
+# How long an SMS that may or may not have left holds back the step after it.
+SMS_UNKNOWN_TIMEOUT = timedelta(seconds=_whole_number("SMS_UNKNOWN_SECONDS", 15 * 60))
 
 # --- Celery --------------------------------------------------------------------------------------
 
@@ -249,9 +302,14 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TIMEZONE = "UTC"
 
 
-def _every(seconds: int, task: str) -> dict[str, Any]:
+def _every(seconds: int, task: str, **arguments: Any) -> dict[str, Any]:
     """Wake a task now and then; a wake-up that nobody took before the next one is void."""
-    return {"task": task, "schedule": timedelta(seconds=seconds), "options": {"expires": seconds}}
+    return {
+        "task": task,
+        "kwargs": arguments,
+        "schedule": timedelta(seconds=seconds),
+        "options": {"expires": seconds},
+    }
 
 
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {}
@@ -262,4 +320,21 @@ if "dashboard" in SERVICES:
 if "dataprovider" in SERVICES and DEMO:
     CELERY_BEAT_SCHEDULE["dataprovider: simulate events"] = _every(
         SIMULATE_SECONDS, "dataprovider.tasks.simulate_events"
+    )
+if "repairjobs" in SERVICES:
+    CELERY_BEAT_SCHEDULE |= {
+        "repairjobs: collect jobs": _every(COLLECT_SECONDS, "repairjobs.tasks.collect_jobs"),
+        "repairjobs: sweep jobs": _every(SWEEP_SECONDS, "repairjobs.tasks.sweep_jobs"),
+        "repairjobs: follow jobs": _every(FOLLOW_SECONDS, "repairjobs.tasks.follow_jobs"),
+        # A queue a kind: what waits for one system holds up nothing for another.
+        **{
+            f"repairjobs: run {kind} errands": _every(
+                ERRANDS_SECONDS, "repairjobs.tasks.run_errands", kind=kind
+            )
+            for kind in ("document", "sms", "status")
+        },
+    }
+if "repairjobs" in SERVICES and DEMO and CLIENT_SANDBOX:
+    CELERY_BEAT_SCHEDULE["repairjobs: simulate client"] = _every(
+        SIMULATE_SECONDS, "repairjobs.tasks.simulate_client"
     )

@@ -78,6 +78,8 @@ def healthz(request: HttpRequest) -> HttpResponse:
 def readyz(request: HttpRequest) -> HttpResponse:
     """Whether each store and the broker can be reached, by name; 503 if one is away."""
     checks = {alias: _is_there(partial(_ask, alias)) for alias in settings.DATABASES}
+    for service in carried_services(apps):
+        checks |= service.stores()
     checks["broker"] = _is_there(_greet_broker)
     if all(checks.values()):
         return JsonResponse({"status": "ok", "checks": dict.fromkeys(checks, "ok")})

@@ -11,7 +11,8 @@ from django.urls import get_resolver
 
 from tests.processes import ROOT, environment
 
-ALL_STORES = ["default", "dataprovider", "dashboard"]
+OWN_STORES = ["default", "dataprovider", "dashboard", "repairjobs"]
+ALL_STORES = [*OWN_STORES, "client"]
 STATS_PATHS = {
     "/messages",
     "/messages/batch",
@@ -49,6 +50,23 @@ class TestHealth:
         assert answer.json()["checks"]["dataprovider"] == "ok"
 
 
+REPAIR_PATHS = {
+    "/jobs",
+    "/jobs/{job_id}",
+    "/jobs/{job_id}/transactions",
+    "/jobs/{job_id}/messages",
+    "/jobs/{job_id}/payments",
+    "/jobs/{job_id}/parts",
+    "/jobs/{job_id}/parts/{part_id}",
+    "/transactions",
+    "/parts",
+    "/webhooks/vonage/status",
+    "/webhooks/vonage/inbound",
+    "/client/jobs",
+    "/client/jobs/{job_id}",
+}
+
+
 @every_store
 class TestPages:
     def test_tell_prometheus_what_was_asked(self, api):
@@ -70,9 +88,11 @@ class TestPages:
     def test_tell_a_program_too(self, api):
         names = [service["name"] for service in api.get("/").json()["services"]]
 
-        assert names == ["Stats", "Data provider", "Dashboard"]
+        assert names == ["Stats", "Data provider", "Dashboard", "Repair jobs"]
 
-    @pytest.mark.parametrize("path", ["/docs", "/docs/dataprovider", "/docs/dashboard", "/docs/"])
+    @pytest.mark.parametrize(
+        "path", ["/docs", "/docs/dataprovider", "/docs/dashboard", "/docs/repairjobs", "/docs/"]
+    )
     def test_load_nothing_from_elsewhere(self, api, path):
         html = api.get(path).content.decode()
 
@@ -82,8 +102,9 @@ class TestPages:
     @pytest.mark.parametrize(
         ("path", "paths"),
         [
-            ("/schema", {"/events", "/dashboard", *STATS_PATHS}),
+            ("/schema", {"/events", "/dashboard", *STATS_PATHS, *REPAIR_PATHS}),
             ("/schema/stats", STATS_PATHS),
+            ("/schema/repairjobs", REPAIR_PATHS),
             ("/schema/dataprovider", {"/events"}),
             ("/schema/dashboard/", {"/dashboard"}),
         ],
@@ -123,6 +144,15 @@ class TestPages:
             "dataprovider/event/",
             "stats/dailytotal/",
             "stats/message/",
+            "repairjobs/job/",
+            "repairjobs/jobtransaction/",
+            "repairjobs/sms/",
+            "repairjobs/errand/",
+            "repairjobs/payment/",
+            "repairjobs/part/",
+            "repairjobs/deliveryreport/",
+            "repairjobs/optout/",
+            "repairjobs/collection/",
         ):
             assert client.get(f"/admin/{path}").status_code == 200
 
@@ -145,12 +175,13 @@ def test_migrations_reach_every_store(settings, monkeypatch):
     seen = []
     monkeypatch.setattr(
         "config.management.commands.migrate_stores.call_command",
-        lambda name, **options: seen.append((name, options["database"])),
+        lambda name, **options: seen.append((name, options.get("database"))),
     )
 
     call_command("migrate_stores")
 
-    assert seen == [("migrate", alias) for alias in ALL_STORES]
+    assert seen[: len(OWN_STORES)] == [("migrate", alias) for alias in OWN_STORES]
+    assert set(seen[len(OWN_STORES) :]) <= {("create_client_database", None)}
 
 
 SHOW = """
@@ -185,11 +216,19 @@ class TestSettings:
     def test_carry_everything_by_default(self, ask):
         shown = ask()
 
-        assert shown["services"] == ["stats", "dataprovider", "dashboard"]
+        assert shown["services"] == ["stats", "dataprovider", "dashboard", "repairjobs"]
         assert shown["databases"] == ALL_STORES
         assert shown["provider"] == "http://127.0.0.1:8000"
         assert "django.contrib.admin" in shown["apps"]
-        assert shown["beat"] == ["dashboard: ingest events"]
+        assert shown["beat"] == [
+            "dashboard: ingest events",
+            "repairjobs: collect jobs",
+            "repairjobs: follow jobs",
+            "repairjobs: run document errands",
+            "repairjobs: run sms errands",
+            "repairjobs: run status errands",
+            "repairjobs: sweep jobs",
+        ]
 
     def test_simulate_only_in_a_demo(self, ask):
         assert "dataprovider: simulate events" in ask(DEMO="true")["beat"]

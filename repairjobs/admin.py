@@ -1,0 +1,106 @@
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+
+from config.admin import ReadOnlyAdmin
+from repairjobs import services
+from repairjobs.models import (
+    Collection,
+    DeliveryReport,
+    Errand,
+    Job,
+    JobTransaction,
+    OptOut,
+    Part,
+    Payment,
+    Sms,
+)
+
+
+@admin.register(Job)
+class JobAdmin(ReadOnlyAdmin):
+    list_display = ["job_id", "status", "type", "collected_at", "paid_at", "closed_at"]
+    list_filter = ["status", "is_held", "is_missing"]
+    search_fields = ["=job_id", "lastname", "postcode", "mobile"]
+    date_hierarchy = "collected_at"
+    ordering = ["-collected_at", "-job_id"]
+
+
+@admin.register(JobTransaction)
+class JobTransactionAdmin(ReadOnlyAdmin):
+    list_display = ["job_id", "status", "created_at", "note"]
+    search_fields = ["=job__job_id", "note"]
+    date_hierarchy = "created_at"
+    ordering = ["-pk"]
+
+
+@admin.register(Payment)
+class PaymentAdmin(ReadOnlyAdmin):
+    list_display = ["reference", "job_id", "amount", "currency", "received_at"]
+    search_fields = ["=reference", "=job__job_id"]
+    ordering = ["-pk"]
+
+
+@admin.register(Part)
+class PartAdmin(ReadOnlyAdmin):
+    list_display = ["job_id", "part_number", "name", "quantity", "status"]
+    list_filter = ["status"]
+    search_fields = ["=part_number", "=job__job_id", "name"]
+    ordering = ["-pk"]
+
+
+@admin.register(Sms)
+class SmsAdmin(ReadOnlyAdmin):
+    list_display = ["job_id", "kind", "state", "recipient", "segments", "attempted_at", "reason"]
+    list_filter = ["state", "kind"]
+    search_fields = ["=job__job_id", "recipient", "=reference", "=message_uuid"]
+    ordering = ["-pk"]
+    actions = ["settle_as_sent", "send_again"]
+
+    @admin.action(description="Settle unknown ones: it was sent")
+    def settle_as_sent(self, request: HttpRequest, queryset: QuerySet[Sms]) -> None:
+        self._settle(request, queryset, was_sent=True)
+
+    @admin.action(description="Settle unknown ones: it was not sent, send it now")
+    def send_again(self, request: HttpRequest, queryset: QuerySet[Sms]) -> None:
+        self._settle(request, queryset, was_sent=False)
+
+    def _settle(self, request: HttpRequest, queryset: QuerySet[Sms], *, was_sent: bool) -> None:
+        settled = sum(
+            services.settle_sms(sms, was_sent=was_sent, at=timezone.now()) for sms in queryset
+        )
+        self.message_user(request, f"Settled {settled} SMS.", messages.SUCCESS)
+
+
+@admin.register(Errand)
+class ErrandAdmin(ReadOnlyAdmin):
+    list_display = ["job_id", "kind", "subject", "due_at", "attempts", "last_error"]
+    list_filter = ["kind", ("due_at", admin.EmptyFieldListFilter)]
+    search_fields = ["=job__job_id", "last_error"]
+    ordering = ["due_at"]
+    actions = ["retry"]
+
+    @admin.action(description="Try again now")
+    def retry(self, request: HttpRequest, queryset: QuerySet[Errand]) -> None:
+        tried = sum(services.retry_errand(errand) for errand in queryset)
+        self.message_user(request, f"{tried} errands are due now.", messages.SUCCESS)
+
+
+@admin.register(DeliveryReport)
+class DeliveryReportAdmin(ReadOnlyAdmin):
+    list_display = ["message_uuid", "status", "reason", "received_at"]
+    search_fields = ["=message_uuid", "=reference"]
+    ordering = ["-pk"]
+
+
+@admin.register(OptOut)
+class OptOutAdmin(ReadOnlyAdmin):
+    list_display = ["number", "since"]
+    search_fields = ["number"]
+    ordering = ["-pk"]
+
+
+@admin.register(Collection)
+class CollectionAdmin(ReadOnlyAdmin):
+    list_display = ["watermark", "swept_to", "is_live", "completed_at"]

@@ -1,0 +1,29 @@
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rest_framework import status
+from rest_framework.exceptions import APIException, NotFound
+
+from config.api.errors import RETRY_AFTER_SECONDS
+from repairjobs import services
+from repairjobs.client import ClientUnavailable
+from repairjobs.documents import DocumentsUnavailable
+
+
+class SystemAway(APIException):
+    """503: a system behind this service is away."""
+
+    status_code = status.HTTP_503_SERVICE_UNAVAILABLE
+    default_detail = "A store behind this service is away; try again."
+    wait = RETRY_AFTER_SECONDS
+
+
+@contextmanager
+def as_http() -> Iterator[None]:
+    """Turn what every action may meet into answers."""
+    try:
+        yield
+    except (services.UnknownJob, services.UnknownPart) as refusal:
+        raise NotFound(str(refusal)) from refusal
+    except (ClientUnavailable, DocumentsUnavailable) as error:
+        raise SystemAway from error

@@ -1,0 +1,56 @@
+from collections.abc import Mapping
+
+from django.conf import settings
+
+from config.apps import ServiceConfig
+
+
+class RepairJobsConfig(ServiceConfig):
+    default = True
+    name = "repairjobs"
+    verbose_name = "Repair jobs"
+    summary = "Carries repair jobs from a client's system to ours and texts the customers."
+    links = [
+        ("Jobs", "/jobs"),
+        ("Jobs that a person must look at", "/jobs?attention=true"),
+        ("Ledger", "/transactions"),
+        ("API", "/docs/repairjobs"),
+    ]
+
+    def freshness(self) -> Mapping[str, str]:
+        from repairjobs.models import Collection, Job
+
+        state = Collection.objects.current()
+        seen = f"{state.completed_at:%Y-%m-%d %H:%M:%S} UTC" if state.completed_at else "–"
+        return {
+            "Last look for new jobs": seen,
+            "Jobs under way": str(Job.objects.under_way().count()),
+        }
+
+    def stores(self) -> Mapping[str, bool]:
+        from repairjobs.documents import DocumentsUnavailable, documents
+
+        if not settings.MONGO_URL:
+            return {}
+        try:
+            documents().ping()
+        except DocumentsUnavailable:
+            return {"documents": False}
+        return {"documents": True}
+
+    def gauges(self) -> Mapping[str, tuple[str, float]]:
+        from repairjobs.models import Errand, Job, Sms, SmsState
+
+        unknown = Sms.objects.filter(state=SmsState.UNKNOWN)
+        return {
+            "repairjobs_under_way": ("Jobs under way.", float(Job.objects.under_way().count())),
+            "repairjobs_owed": ("Errands not done yet.", float(Errand.objects.count())),
+            "repairjobs_quarantined": (
+                "Errands that were given up for now.",
+                float(Errand.objects.quarantined().count()),
+            ),
+            "repairjobs_unknown_sms": (
+                "SMS that may have been sent, or not.",
+                float(unknown.count()),
+            ),
+        }

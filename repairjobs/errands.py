@@ -1,0 +1,129 @@
+"""What is owed to outside systems, worked off: documents, SMS, the client's statuses."""
+
+import logging
+import random
+import time
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+
+from django.conf import settings
+
+from repairjobs import client, services, sms
+from repairjobs.documents import DocumentsUnavailable, documents
+from repairjobs.models import Departure, Errand, ErrandKind, Job, ahead
+from repairjobs.rendering import document_of
+from repairjobs.transactions import in_transaction
+
+logger = logging.getLogger(__name__)
+
+Clock = Callable[[], datetime]
+
+RUN_SECONDS = 20.0
+# The longest that a worker waits for its SMS to be the next.
+PATIENCE = timedelta(seconds=5)
+MOST_ATTEMPTS = 12
+FIRST_PAUSE, LONGEST_PAUSE = 2.0, 300.0
+
+
+def run_errands(kind: ErrandKind, *, clock: Clock) -> int:
+    """Work off the errands of a kind that are due, for some seconds. Return how many were tried.
+
+    An errand that cannot be done now is due again later; the rest of a run is left out where the
+    system that it needs is away.
+    """
+    tried, until = 0, time.monotonic() + RUN_SECONDS
+    is_there = True
+    while is_there and time.monotonic() < until:
+        errand = Errand.objects.claim(kind)
+        if errand is None:
+            break
+        tried += 1
+        is_there = _run(errand, clock)
+    return tried
+
+
+def _run(errand: Errand, clock: Clock) -> bool:
+    """Do an errand, or put it off. Return whether the system that it needs is there."""
+    try:
+        RUNNERS[errand.kind](errand, clock)
+    except (client.ClientUnavailable, DocumentsUnavailable) as error:
+        logger.warning("Put off %s %d: %s", errand.kind, errand.pk, error)
+        put_off(errand, error)
+        return False
+    except Exception as error:
+        logger.exception("Failed %s %d", errand.kind, errand.pk)
+        put_off(errand, error, is_its_fault=True)
+    return True
+
+
+@in_transaction
+def put_off(
+    errand: Errand, error: Exception, *, is_its_fault: bool = False, pause: float | None = None
+) -> None:
+    """Let the errand be due again after a pause that grows; quarantine one that fails too often.
+
+    A system that is away is no errand's fault, and quarantines none.
+    """
+    services.locked_job(errand.job_id)
+    reason = f"{type(error).__name__}: {error}"[:255]
+    held = Errand.objects.held(errand)
+    if is_its_fault and errand.attempts >= MOST_ATTEMPTS:
+        held.update(due_at=None, claim=None, last_error=reason)
+        services.show_change(errand.job_id)
+    else:
+        pause = max(pause or 0.0, _pause_after(errand.attempts))
+        held.update(due_at=ahead(timedelta(seconds=pause)), last_error=reason)
+
+
+def _pause_after(attempts: int) -> float:
+    longest = min(FIRST_PAUSE * 2.0 ** (attempts - 1), LONGEST_PAUSE)
+    # Not all at once when the system is back.
+    return random.uniform(longest / 2, longest)
+
+
+def _write_document(errand: Errand, clock: Clock) -> None:
+    job = Job.objects.get(pk=errand.job_id)
+    documents().put(document_of(job), version=job.version)
+    services.record_document_written(errand, version=job.version)
+
+
+def _send_sms(errand: Errand, clock: Clock) -> None:
+    wait = Departure.objects.next(per_second=settings.SMS_PER_SECOND)
+    if wait > PATIENCE:
+        Errand.objects.held(errand).update(due_at=ahead(wait), attempts=errand.attempts - 1)
+        return
+    time.sleep(wait.total_seconds())
+    attempt = services.begin_attempt(errand, at=clock())
+    if attempt is None:
+        return
+    try:
+        uuid = sms.send(to=attempt.recipient, text=attempt.text, reference=str(attempt.reference))
+    except sms.SmsRefused as error:
+        services.record_refused(attempt, reason=str(error), at=clock())
+    except sms.SmsUnknown as error:
+        services.record_unknown(attempt, reason=str(error), at=clock())
+    except sms.SmsNotSent as error:
+        if services.record_not_sent(attempt):
+            put_off(errand, error, is_its_fault=True, pause=error.retry_after)
+    else:
+        services.record_accepted(attempt, message_uuid=uuid, at=clock())
+        services.join_reports(attempt, message_uuid=uuid, at=clock())
+
+
+def _tell_client(errand: Errand, clock: Clock) -> None:
+    row = client.fetch([errand.job_id]).get(errand.job_id)
+    if not services.intend_status(errand, row, at=clock()):
+        return
+    assert row is not None
+    if client.compare_and_set(errand.job_id, expected=row.status, status=errand.subject):
+        services.record_status_written(errand, at=clock())
+    else:
+        # The client changed it at this moment: look again.
+        services.look_again(errand)
+
+
+RUNNERS: Mapping[str, Callable[[Errand, Clock], None]] = {
+    ErrandKind.DOCUMENT: _write_document,
+    ErrandKind.SMS: _send_sms,
+    ErrandKind.STATUS: _tell_client,
+}

@@ -1,0 +1,29 @@
+import random
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from tqdm import tqdm
+
+from repairjobs import simulation
+from repairjobs.sandbox_api import SandboxUnavailable
+
+
+class Command(BaseCommand):
+    help = (
+        "Let a made-up repair shop work, through /client/jobs and /jobs of this machine: customers "
+        "come, jobs are started, completed and paid. Refused where there is a real client."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--rounds", type=int, default=20, help="how often (default 20)")
+        parser.add_argument("--seed", type=int, help="the same seed makes the same customers")
+
+    def handle(self, *, rounds: int, seed: int | None, **options: Any) -> None:
+        chance = random.Random(seed)
+        try:
+            for _ in tqdm(range(rounds), unit="round", disable=None):
+                simulation.simulate_client(chance=chance)
+        except (simulation.NoDemo, SandboxUnavailable) as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write(self.style.SUCCESS(f"Simulated {rounds} rounds"))

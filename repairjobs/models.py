@@ -1,0 +1,506 @@
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, NamedTuple, Self
+from uuid import uuid4
+
+from django.conf import settings
+from django.db import connections, models
+from django.db.models.functions import Now, Upper
+
+from repairjobs.documents_table import JobDocument
+from repairjobs.transactions import in_transaction
+
+__all__ = ["JobDocument"]  # its table belongs to this app
+
+CHUNK = 1_000
+# What the archaic system and we can both hold as a job's id.
+SMALLEST_ID, LARGEST_ID = -(2**31), 2**31 - 1
+
+
+class JobStatus(models.TextChoices):
+    """The client's words, in the order in which a job goes through them."""
+
+    NEW = "NEW"
+    OPENED = "OPENED"
+    IN_PROGRESS = "IN PROGRESS"
+    COMPLETED = "JOB COMPLETED"
+    CLOSED = "CLOSED"
+
+
+RANKS = {status.value: rank for rank, status in enumerate(JobStatus)}
+
+
+def plain_status(spelled: str | None) -> str:
+    """A status in our spelling, whatever its case and blanks; an unknown one in capitals."""
+    return " ".join((spelled or "").split()).upper()
+
+
+# --- The client's --------------------------------------------------------------------------------
+
+
+class Piece(NamedTuple):
+    """The NEW rows in a stretch of the client's table, and the id where the stretch ends."""
+
+    rows: list["ClientJob"]
+    end: int | None  # None where the table ends before it
+
+
+class ClientJobQuerySet(models.QuerySet["ClientJob"]):
+    def piece(self, *, after: int, size: int) -> Piece:
+        """The NEW rows among the next ``size`` rows behind an id, a chunk of them at most."""
+        behind = self.filter(job_id__gt=after).order_by("job_id")
+        ids = list(behind.values_list("job_id", flat=True)[:size])
+        if not ids:
+            return Piece([], None)
+        looks_new = behind.annotate(capitals=Upper("status")).filter(
+            job_id__lte=ids[-1], capitals__contains=JobStatus.NEW
+        )
+        found = list(looks_new[:CHUNK])
+        end = found[-1].job_id if len(found) == CHUNK else ids[-1]
+        return Piece([row for row in found if row.plain_status == JobStatus.NEW], end)
+
+
+class ClientJob(models.Model):
+    """A row of the client's table, which is theirs: any text anywhere, or none."""
+
+    job_id = models.IntegerField(db_column="Job_id", primary_key=True)
+    type = models.CharField(db_column="Job_type", max_length=255, null=True)  # noqa: DJ001
+    status = models.CharField(db_column="Job_status", max_length=255, null=True)  # noqa: DJ001
+    firstname = models.CharField(  # noqa: DJ001
+        db_column="Client_firstname", max_length=255, null=True
+    )
+    lastname = models.CharField(  # noqa: DJ001
+        db_column="Client_lastname", max_length=255, null=True
+    )
+    postcode = models.CharField(  # noqa: DJ001
+        db_column="Client_postcode", max_length=255, null=True
+    )
+    mobile = models.CharField(db_column="Client_mobile", max_length=255, null=True)  # noqa: DJ001
+    product_id = models.CharField(db_column="Product_id", max_length=255, null=True)  # noqa: DJ001
+    product_type = models.CharField(  # noqa: DJ001
+        db_column="Product_type", max_length=255, null=True
+    )
+
+    objects = ClientJobQuerySet.as_manager()
+
+    class Meta:
+        managed = False
+        db_table = "Jobs"
+
+    def __str__(self) -> str:
+        return f"client's job {self.job_id}"
+
+    @property
+    def plain_status(self) -> str:
+        return plain_status(self.status)
+
+    def facts(self) -> dict[str, str]:
+        """What we copy besides the status, by our names."""
+        return {name: getattr(self, name) or "" for name in FACTS}
+
+
+# Our names of the columns that we copy as they are, with the client's.
+FACTS = {
+    "type": "Job_type",
+    "firstname": "Client_firstname",
+    "lastname": "Client_lastname",
+    "postcode": "Client_postcode",
+    "mobile": "Client_mobile",
+    "product_id": "Product_id",
+    "product_type": "Product_type",
+}
+
+
+# --- Jobs, and what became of them ---------------------------------------------------------------
+
+
+class JobQuerySet(models.QuerySet["Job"]):
+    def locked(self, job_id: int) -> "Job":
+        """The job, held until the transaction ends: whoever changes it waits here.
+
+        :raises Job.DoesNotExist: if we never collected it.
+        """
+        return self.select_for_update().get(pk=job_id)
+
+    def under_way(self) -> Self:
+        return self.filter(closed_at=None)
+
+    def chunks(self) -> Iterator[dict[int, "Job"]]:
+        """All of these by id, a chunk at a time."""
+        after = SMALLEST_ID - 1
+        while chunk := {job.pk: job for job in self.filter(pk__gt=after).order_by("pk")[:CHUNK]}:
+            yield chunk
+            after = max(chunk)
+
+
+class Job(models.Model):
+    """Our copy of one of the client's jobs, and how far we carried it."""
+
+    job_id = models.IntegerField(primary_key=True)  # the client's
+    status = models.CharField(max_length=255)  # as the client has it, in our spelling
+    type = models.CharField(max_length=255, blank=True)
+    firstname = models.CharField(max_length=255, blank=True)
+    lastname = models.CharField(max_length=255, blank=True)
+    postcode = models.CharField(max_length=255, blank=True)
+    mobile = models.CharField(max_length=255, blank=True)
+    product_id = models.CharField(max_length=255, blank=True)
+    product_type = models.CharField(max_length=255, blank=True)
+    collected_at = models.DateTimeField()
+    is_held = models.BooleanField(default=False)  # until somebody decides whether to text
+    is_missing = models.BooleanField(default=False)  # the client's row has gone
+    paid_at = models.DateTimeField(null=True)  # the first payment
+    paid_written_at = models.DateTimeField(null=True)  # where the client has a status for it
+    closed_at = models.DateTimeField(null=True)  # by us, or found closed when we came to do it
+    version = models.PositiveBigIntegerField(default=1)  # of the document
+
+    objects = JobQuerySet.as_manager()
+
+    class Meta:
+        indexes = [models.Index(fields=["closed_at", "job_id"], name="job_under_way")]
+
+    def __str__(self) -> str:
+        return f"job {self.spoken_id}"
+
+    @property
+    def spoken_id(self) -> str:
+        return spoken_id(self.job_id)
+
+    @property
+    def is_completed(self) -> bool:
+        return self.status in {JobStatus.COMPLETED, JobStatus.CLOSED}
+
+    @property
+    def owes_paid_status(self) -> bool:
+        """Whether a client that has a status for paid jobs is still to be told."""
+        is_open = self.status not in {JobStatus.NEW, JobStatus.CLOSED}
+        return is_open and self.paid_at is not None and self.paid_written_at is None
+
+    def facts(self) -> dict[str, str]:
+        return {name: getattr(self, name) for name in FACTS}
+
+
+def spoken_id(job_id: int) -> str:
+    """A job's id as documents have it."""
+    return f"{job_id:05}"
+
+
+class JobTransactionQuerySet(models.QuerySet["JobTransaction"]):
+    def note(self, job: Job, note: str, *, at: datetime) -> None:
+        """Enter into the ledger what was read, written or happened."""
+        self.create(job=job, status=job.status, created_at=at, note=note[:255])
+
+
+class JobTransaction(models.Model):
+    """A line of the ledger: one GET from the client, one PUT to it, or one event."""
+
+    job = models.ForeignKey(
+        Job, on_delete=models.PROTECT, db_column="Job_id", related_name="transactions"
+    )
+    status = models.CharField(db_column="Job_status", max_length=255)
+    created_at = models.DateTimeField(db_column="creationDate")
+    note = models.CharField(db_column="Update_note", max_length=255)
+
+    objects = JobTransactionQuerySet.as_manager()
+
+    class Meta:
+        db_table = "job_trans"
+        indexes = [
+            models.Index(fields=["created_at", "id"], name="ledger_order"),
+            models.Index(fields=["job", "created_at", "id"], name="ledger_of_a_job"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.job_id}: {self.note}"
+
+
+class Payment(models.Model):
+    """Money received for a job, once per reference."""
+
+    reference = models.CharField(max_length=255, unique=True)
+    job = models.ForeignKey(Job, on_delete=models.PROTECT, related_name="payments")
+    amount_hundredths = models.BigIntegerField()  # SQLite would add decimals as floats
+    currency = models.CharField(max_length=3)
+    received_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"payment {self.reference}"
+
+    @property
+    def amount(self) -> Decimal:
+        return Decimal(self.amount_hundredths).scaleb(-2)
+
+    def content(self) -> dict[str, Any]:
+        """What a repeated report must equal."""
+        return {"job_id": self.job_id, "amount": self.amount, "currency": self.currency}
+
+
+class PartStatus(models.TextChoices):
+    NEEDED = "needed"
+    ORDERED = "ordered"
+    RECEIVED = "received"
+    FITTED = "fitted"
+
+
+class Part(models.Model):
+    """A part that a repair needs."""
+
+    job = models.ForeignKey(Job, on_delete=models.PROTECT, related_name="parts")
+    part_number = models.CharField(max_length=64)
+    name = models.CharField(max_length=255)
+    quantity = models.PositiveIntegerField()
+    status = models.CharField(max_length=8, choices=PartStatus, default=PartStatus.NEEDED)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(status__in=PartStatus.values), name="known_part_status"
+            ),
+            models.CheckConstraint(condition=models.Q(quantity__gte=1), name="some_of_a_part"),
+        ]
+        indexes = [models.Index(fields=["status", "id"], name="part_by_status")]
+
+    def __str__(self) -> str:
+        return f"{self.quantity} × {self.part_number} for job {self.job_id}"
+
+
+# --- SMS -----------------------------------------------------------------------------------------
+
+
+class SmsKind(models.TextChoices):
+    COURTESY = "courtesy"
+    FEEDBACK = "feedback"
+    PRIVATE = "private"
+    INBOUND = "inbound"
+
+
+class SmsState(models.TextChoices):
+    QUEUED = "queued"
+    SENDING = "sending"  # the attempt is on record; whether the bytes left is not
+    UNKNOWN = "unknown"  # it may have left; never sent again by itself
+    WITHHELD = "withheld"  # not to be sent: no textable number, opted out, adopted in silence
+    ACCEPTED = "accepted"
+    FAILED = "failed"  # refused, or not delivered
+    DELIVERED = "delivered"
+    RECEIVED = "received"  # inbound
+
+
+OPEN_STATES = (SmsState.QUEUED, SmsState.SENDING, SmsState.UNKNOWN)
+# What a delivery report says, in the order in which states may follow each other.
+REPORTED = {
+    "submitted": SmsState.ACCEPTED,
+    "rejected": SmsState.FAILED,
+    "undeliverable": SmsState.FAILED,
+    "delivered": SmsState.DELIVERED,
+    "read": SmsState.DELIVERED,
+}
+STATE_RANKS = {
+    SmsState.QUEUED.value: 0,
+    SmsState.SENDING.value: 0,
+    SmsState.UNKNOWN.value: 0,
+    SmsState.WITHHELD.value: 1,
+    SmsState.ACCEPTED.value: 1,
+    SmsState.FAILED.value: 2,
+    SmsState.DELIVERED.value: 3,
+    SmsState.RECEIVED.value: 4,
+}
+
+
+class Sms(models.Model):
+    """One SMS, to an end-user or from one."""
+
+    job = models.ForeignKey(Job, on_delete=models.PROTECT, related_name="sms", null=True)
+    kind = models.CharField(max_length=8, choices=SmsKind)
+    state = models.CharField(max_length=9, choices=SmsState)
+    # What there can be only one of, ever: a courtesy and a feedback a job, an inbound message.
+    once = models.CharField(max_length=100, unique=True, null=True)  # noqa: DJ001
+    reference = models.UUIDField(default=uuid4, unique=True)  # by which reports come back
+    message_uuid = models.CharField(max_length=64, blank=True, db_index=True)  # Vonage's
+    sender = models.CharField(max_length=64, blank=True)
+    recipient = models.CharField(max_length=64, blank=True)
+    text = models.TextField()
+    segments = models.PositiveSmallIntegerField(default=0)
+    reason = models.CharField(max_length=255, blank=True)  # why withheld, failed or unknown
+    needs_attention = models.BooleanField(default=False)  # withheld, though nobody wanted that
+    attempts = models.PositiveIntegerField(default=0)
+    attempted_at = models.DateTimeField(null=True)  # the last time
+    created_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["recipient", "attempted_at"], name="sms_last_to")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} SMS {self.pk} of job {self.job_id}"
+
+    @property
+    def is_settled(self) -> bool:
+        return self.state not in OPEN_STATES
+
+
+class DeliveryReport(models.Model):
+    """A report of Vonage about an SMS, once however often it came; kept if it came too early."""
+
+    digest = models.CharField(max_length=64, unique=True)  # SHA-256 of what it says
+    message_uuid = models.CharField(max_length=64, db_index=True)
+    reference = models.CharField(max_length=100, blank=True)
+    status = models.CharField(max_length=32)
+    reason = models.CharField(max_length=255, blank=True)
+    received_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.message_uuid} {self.status}"
+
+
+class OptOut(models.Model):
+    """A number that wants no more SMS."""
+
+    number = models.CharField(max_length=64, unique=True)
+    since = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"opt-out {self.pk}"
+
+
+# --- Owed ----------------------------------------------------------------------------------------
+
+
+class ErrandKind(models.TextChoices):
+    DOCUMENT = "document"  # write the job's document
+    SMS = "sms"  # send an SMS
+    STATUS = "status"  # tell the client a status
+
+
+class ErrandQuerySet(models.QuerySet["Errand"]):
+    def owe(
+        self, job: Job, kind: ErrandKind, subject: str = "", *, after: timedelta | None = None
+    ) -> None:
+        """Owe something from now or from later on; what is owed already stays as it is."""
+        due = ahead(after) if after else Now()
+        self.get_or_create(job=job, kind=kind, subject=subject, defaults={"due_at": due})
+
+    @in_transaction
+    def claim(self, kind: str) -> "Errand | None":
+        """An errand that is due, for this caller alone until its lease ends; None if none is."""
+        skip = connections["repairjobs"].features.has_select_for_update_skip_locked
+        due = self.select_for_update(skip_locked=skip).filter(kind=kind, due_at__lte=Now())
+        # By the index that finds them: sorting would lock every one that is due.
+        errand = due.order_by("due_at").first()
+        if errand is None:
+            return None
+        errand.claim = uuid4()
+        errand.attempts += 1
+        self.filter(pk=errand.pk).update(
+            claim=errand.claim, attempts=errand.attempts, due_at=ahead(settings.ERRAND_LEASE)
+        )
+        return errand
+
+    def held(self, errand: "Errand") -> Self:
+        """The errand's row, if the caller's claim on it still stands."""
+        return self.filter(pk=errand.pk, claim=errand.claim)
+
+    def intended(self, status: str) -> Self:
+        """The errand that may have written this status to the client already."""
+        return self.filter(kind=ErrandKind.STATUS, subject=status, is_intended=True)
+
+    def quarantined(self) -> Self:
+        return self.filter(due_at=None)
+
+    def retry(self) -> int:
+        """Make these due now, with all their attempts before them."""
+        return self.update(due_at=Now(), attempts=0)
+
+
+class Errand(models.Model):
+    """Something owed to an outside system, until it is done.
+
+    A claim moves ``due_at`` behind its lease, so that nobody else takes the errand meanwhile and
+    somebody does if the worker dies. An errand that is due never is quarantined.
+    """
+
+    job = models.ForeignKey(Job, on_delete=models.PROTECT, related_name="errands")
+    kind = models.CharField(max_length=8, choices=ErrandKind)
+    subject = models.CharField(max_length=64, blank=True)  # an SMS's reference, a status
+    due_at = models.DateTimeField(null=True)  # in the database's time
+    claim = models.UUIDField(null=True)
+    attempts = models.PositiveIntegerField(default=0)
+    is_intended = models.BooleanField(default=False)  # a write to the client may have happened
+    last_error = models.CharField(max_length=255, blank=True)
+
+    objects = ErrandQuerySet.as_manager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["job", "kind", "subject"], name="owed_once")]
+        indexes = [models.Index(fields=["kind", "due_at"], name="errand_due")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.subject} of job {self.job_id}".replace("  ", " ")
+
+
+def ahead(length: timedelta) -> Any:
+    """An instant so much ahead, in the database's own time."""
+    return models.ExpressionWrapper(Now() + length, output_field=models.DateTimeField())
+
+
+# --- How far we are ------------------------------------------------------------------------------
+
+
+class CollectionQuerySet(models.QuerySet["Collection"]):
+    def current(self) -> "Collection":
+        return self.filter(pk=1).first() or Collection(pk=1)
+
+    def locked(self) -> "Collection":
+        """The state, held until the transaction ends: whoever collects waits here."""
+        return self.select_for_update().get_or_create(pk=1)[0]
+
+
+class Collection(models.Model):
+    """How far we read the client's table: one row."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    watermark = models.BigIntegerField(null=True)  # the highest id that was read
+    swept_to = models.BigIntegerField(default=SMALLEST_ID - 1)
+    is_live = models.BooleanField(default=False)  # the first collect has come to its end
+    completed_at = models.DateTimeField(null=True)
+
+    objects = CollectionQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=models.Q(pk=1), name="one_state_of_collection")
+        ]
+
+    def __str__(self) -> str:
+        return f"collected to {self.watermark}"
+
+
+class DepartureQuerySet(models.QuerySet["Departure"]):
+    @in_transaction
+    def next(self, *, per_second: int) -> timedelta:
+        """Reserve when the next SMS may leave, one after the other over all workers.
+
+        Return how long that is from now.
+        """
+        self.get_or_create(pk=1, defaults={"free_at": Now()})
+        line = self.select_for_update().filter(pk=1)
+        free_at, now = line.values_list("free_at", Now()).get()
+        leaves_at = max(free_at, now)
+        self.filter(pk=1).update(free_at=leaves_at + timedelta(seconds=1 / per_second))
+        wait: timedelta = leaves_at - now
+        return wait
+
+
+class Departure(models.Model):
+    """When the next SMS may leave: one row."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    free_at = models.DateTimeField()  # in the database's time
+
+    objects = DepartureQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=models.Q(pk=1), name="one_line_of_departures")
+        ]
+
+    def __str__(self) -> str:
+        return f"free at {self.free_at}"

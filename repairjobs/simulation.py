@@ -1,0 +1,69 @@
+"""A made-up repair shop, for the demo."""
+
+import random
+
+from django.conf import settings
+
+from repairjobs import sandbox_api
+from repairjobs.models import JobStatus
+
+PRODUCTS = ["Washing machine", "Dishwasher", "Kettle", "Fridge", "Oven", "Vacuum cleaner"]
+TYPES = ["REPAIR", "WARRANTY", "INSPECTION"]
+BAD_NUMBERS = ["", "none", "12"]
+NEW_SPELLINGS = ["NEW", "NEW", "NEW", "New", " new "]
+BAD_SHARE, EARLY_SHARE = 0.1, 0.2
+MOST_UNDER_WAY = 30
+
+
+class NoDemo(Exception):
+    """There is a real client, or real people are texted: nothing is made up here."""
+
+
+def made_up_job(chance: random.Random) -> dict[str, str]:
+    """A new row of the client's; every number is one that belongs to nobody."""
+    number = f"07700 900{chance.randint(0, 999):03}"
+    product = chance.choice(PRODUCTS)
+    return {
+        "Job_type": chance.choice(TYPES),
+        "Job_status": chance.choice(NEW_SPELLINGS),
+        "Client_firstname": "Test",
+        "Client_lastname": "Customer",
+        "Client_postcode": f"AB{chance.randint(1, 39)} {chance.randint(1, 9)}CD",
+        "Client_mobile": chance.choice(BAD_NUMBERS) if chance.random() < BAD_SHARE else number,
+        "Product_id": f"{product[:2].upper()}-{chance.randint(100, 999)}",
+        "Product_type": product,
+    }
+
+
+def simulate_client(*, chance: random.Random) -> None:
+    """Let a customer come, and some work go on, over HTTP.
+
+    :raises NoDemo: where people could be texted, or a real client be written to.
+    :raises SandboxUnavailable:
+    """
+    if settings.IS_IN_EARNEST:
+        raise NoDemo("There is a real client, or SMS leave for real: nothing is made up here.")
+    opened = sandbox_api.jobs(JobStatus.OPENED)
+    at_work = sandbox_api.jobs(JobStatus.IN_PROGRESS)
+    completed = [job for job in sandbox_api.jobs(JobStatus.COMPLETED) if not job["paid"]]
+    if len(opened) + len(at_work) + len(completed) < MOST_UNDER_WAY:
+        sandbox_api.add_client_job(**made_up_job(chance))
+    if opened:
+        _move(chance.choice(opened), JobStatus.IN_PROGRESS)
+    if at_work:
+        job = chance.choice(at_work)
+        if chance.random() < EARLY_SHARE:
+            _pay(job)
+        _move(job, JobStatus.COMPLETED)
+    if completed:
+        _pay(chance.choice(completed))
+
+
+def _move(job: dict[str, str], status: JobStatus) -> None:
+    sandbox_api.set_client_status(job["job_id"], status)
+
+
+def _pay(job: dict[str, str]) -> None:
+    # The sum is the job's own: a payment that comes again is the same one.
+    amount = f"{random.Random(job['job_id']).randint(20, 300)}.00"
+    sandbox_api.pay(job["job_id"], reference=f"DEMO-{job['job_id']}", amount=amount)

@@ -1,0 +1,100 @@
+"""A repair desk for tests: the app's own steps, one after the other, and what became of them."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from django.utils import timezone
+
+from repairjobs import errands, services, sms
+from repairjobs.documents import documents
+from repairjobs.models import (
+    ClientJob,
+    Errand,
+    ErrandKind,
+    Job,
+    JobTransaction,
+    Sms,
+)
+from tests.repairjobs.factories import NOON
+
+
+@dataclass
+class Phone:
+    """What the world received; told what to answer, it raises that instead, one for each SMS."""
+
+    received: list[tuple[str, str]] = field(default_factory=list)
+    answers: list[Exception | None] = field(default_factory=list)
+
+    def send(self, *, to: str, text: str, reference: str) -> str:
+        answer = self.answers.pop(0) if self.answers else None
+        if not isinstance(answer, sms.SmsRefused | sms.SmsNotSent):
+            self.received.append((to, text))
+        if answer:
+            raise answer
+        return f"uuid-{len(self.received)}"
+
+
+def collect(at: datetime = NOON) -> int:
+    return services.collect_jobs(at=at)
+
+
+def follow(at: datetime = NOON) -> int:
+    return services.follow_jobs(at=at)
+
+
+def go_live() -> None:
+    """Let the first collect of an empty store be over."""
+    collect()
+
+
+def run(*kinds: ErrandKind) -> int:
+    """Do what is due, until nothing is."""
+    done = 0
+    while some := sum(
+        errands.run_errands(kind, clock=timezone.now) for kind in kinds or ErrandKind
+    ):
+        done += some
+    return done
+
+
+def wait(**length: float) -> None:
+    """Let time pass for what is owed."""
+    for errand in Errand.objects.filter(due_at__isnull=False):
+        Errand.objects.filter(pk=errand.pk).update(due_at=errand.due_at - timedelta(**length))
+
+
+def put(job_id: int, status: str | None) -> None:
+    """Let the client change a status."""
+    ClientJob.objects.filter(pk=job_id).update(status=status)
+
+
+def pay(job_id: int, reference: str = "P-1", amount: str = "120.00") -> bool:
+    _, is_new = services.receive_payment(
+        job_id=job_id, reference=reference, amount=Decimal(amount), currency="GBP", at=NOON
+    )
+    return is_new
+
+
+def status_of(job_id: int) -> tuple[str | None, str, str]:
+    """A job's status at the client, with us and in its document."""
+    document = documents().get(f"{job_id:05}")
+    return (
+        ClientJob.objects.get(pk=job_id).status,
+        Job.objects.get(pk=job_id).status,
+        document["job_status"],
+    )
+
+
+def ledger(job_id: int) -> list[str]:
+    rows = JobTransaction.objects.filter(job_id=job_id).order_by("pk")
+    return list(rows.values_list("note", flat=True))
+
+
+def attention(job_id: int) -> list[str]:
+    run(ErrandKind.DOCUMENT)
+    return documents().get(f"{job_id:05}")["attention"]
+
+
+def sms_of(job_id: int) -> list[tuple[str, str]]:
+    return list(Sms.objects.filter(job_id=job_id).order_by("pk").values_list("kind", "state"))

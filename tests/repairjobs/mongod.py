@@ -1,0 +1,110 @@
+"""A real mongod for tests: the one at MONGO_URL, else one of our own from its wheel."""
+
+import os
+import subprocess
+import sysconfig
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pymongo
+import pytest
+from pymongo.errors import PyMongoError
+
+from tests.processes import eventually, free_port
+
+BINARY = Path(sysconfig.get_path("purelib")) / "fiftyone" / "db" / "bin" / "mongod"
+SMALL = ["--wiredTigerCacheSizeGB", "0.25", "--oplogSize", "16"]
+
+
+class NoMongod(Exception):
+    """There is none, and none could be started."""
+
+
+class Mongod:
+    """A replica set of one on a free port, with its data in ``folder``; it may start again."""
+
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
+        self.port = free_port()
+        self.url = f"mongodb://127.0.0.1:{self.port}/?directConnection=true"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        place = ["--dbpath", self.folder, "--bind_ip", "127.0.0.1", "--port", str(self.port)]
+        log = Path(self.folder, "mongod.log")
+        with log.open("ab") as output:
+            try:
+                self.process = subprocess.Popen(
+                    [BINARY, *place, "--replSet", "tests", "--nounixsocket", *SMALL],
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
+            except OSError as error:
+                raise NoMongod(f"{BINARY}: {error}") from error
+        with pymongo.MongoClient(self.url, serverSelectionTimeoutMS=500) as client:
+            eventually(lambda: self._is_primary(client.admin), "mongod is a primary")
+
+    def _is_primary(self, admin) -> bool:
+        if self.process.poll() is not None:
+            last = Path(self.folder, "mongod.log").read_bytes()[-500:].decode(errors="replace")
+            raise NoMongod(f"mongod ended with {self.process.returncode}: {last}")
+        try:
+            if admin.command("hello")["isWritablePrimary"]:
+                return True
+            member = {"_id": 0, "host": f"127.0.0.1:{self.port}"}
+            admin.command("replSetInitiate", {"_id": "tests", "members": [member]})
+        except PyMongoError:
+            pass  # not yet listening, or not yet elected
+        return False
+
+    def kill(self) -> None:
+        """End it at once, as a power cut would."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+
+
+@contextmanager
+def running_mongod() -> Iterator[Mongod]:
+    """A mongod that is gone with its data at the end."""
+    with tempfile.TemporaryDirectory(prefix="mongod-") as folder:
+        server = Mongod(folder)
+        try:
+            server.start()
+            yield server
+        finally:
+            server.kill()
+
+
+@pytest.fixture(scope="session")
+def mongo_server_url() -> Iterator[str]:
+    """The URL of a server; loudly without one on a laptop, a failure where CI runs."""
+    if url := os.environ.get("MONGO_URL"):
+        yield url
+        return
+    try:
+        with running_mongod() as server:
+            yield server.url
+    except NoMongod as error:
+        reason = f"NOT TESTED on MongoDB: {error}"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        warnings.warn(reason, stacklevel=1)
+        pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def mongo_url(mongo_server_url: str) -> Iterator[str]:
+    """A database of this xdist worker's own, dropped at the end."""
+    name = f"tests_{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}"
+    before, question, options = mongo_server_url.partition("?")
+    scheme, _, hosts = before.partition("://")
+    url = f"{scheme}://{hosts.partition('/')[0]}/{name}{question}{options}"
+    with pymongo.MongoClient(url) as client:
+        client.drop_database(name)
+        yield url
+        client.drop_database(name)

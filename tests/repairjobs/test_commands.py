@@ -1,0 +1,139 @@
+import random
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from repairjobs import sandbox_api, services, simulation, sms
+from repairjobs.models import ClientJob, Errand, Job
+from tests.repairjobs import desk
+from tests.repairjobs.factories import ClientJobFactory
+
+pytestmark = pytest.mark.django_db(databases=["repairjobs", "client"])
+
+
+@pytest.fixture(autouse=True)
+def _phone(phone):
+    """Nobody is texted."""
+
+
+def command(*arguments):
+    out = StringIO()
+    call_command(*arguments, stdout=out, stderr=StringIO())
+    return out.getvalue()
+
+
+class TestReconcile:
+    @pytest.fixture(autouse=True)
+    def job(self):
+        desk.go_live()
+        ClientJobFactory(job_id=1)
+        desk.collect()
+        desk.run()
+
+    def found(self):
+        out = StringIO()
+        with pytest.raises(CommandError):
+            call_command("reconcile_jobs", stdout=out)
+        return out.getvalue().splitlines()
+
+    def test_finds_nothing_when_all_is_done(self):
+        assert "No difference" in command("reconcile_jobs")
+
+    def test_tells_a_status_that_was_not_followed(self):
+        desk.put(1, "IN PROGRESS")
+
+        assert self.found() == ["job 00001: IN PROGRESS at the client, OPENED with us"]
+
+    def test_tells_a_row_that_has_gone(self):
+        ClientJob.objects.all().delete()
+
+        assert self.found() == ["job 00001: the client has no row"]
+
+    def test_tells_a_job_that_was_not_taken_over(self):
+        ClientJobFactory(job_id=2)
+
+        assert self.found() == ["job 00002: NEW at the client, unknown to us"]
+
+    def test_tells_a_document_that_is_old_and_what_is_owed(self):
+        services.add_part(job_id=1, part_number="P", name="Pump", quantity=1)
+
+        assert self.found() == [
+            "job 00001: the document is not what it should be",
+            "job 00001: owed: document, attempts: 0",
+        ]
+
+
+class TestAdopt:
+    @pytest.mark.parametrize(("choice", "kept"), [("--text", 21), ("--silent", 0)])
+    def test_decides_for_all_that_were_held(self, choice, kept):
+        ClientJobFactory.create_batch(21)
+        desk.collect()
+
+        assert "Adopted 21 jobs" in command("adopt_jobs", choice)
+        assert "Adopted 0 jobs" in command("adopt_jobs", choice)
+
+        assert Errand.objects.filter(kind="sms").count() == kept
+        assert not Job.objects.filter(is_held=True).exists()
+
+    def test_wants_a_choice(self):
+        with pytest.raises(CommandError):
+            command("adopt_jobs")
+
+
+class TestTheDemo:
+    def test_is_seeded_once(self, settings):
+        settings.IS_IN_EARNEST = False
+
+        assert "Seeded 12" in command("seed_jobs")
+        assert "Seeded 0" in command("seed_jobs")
+        assert ClientJob.objects.count() == 12
+
+    def test_makes_nothing_up_beside_a_real_client(self, settings):
+        settings.IS_IN_EARNEST = True
+
+        command("seed_jobs")
+        with pytest.raises(CommandError, match="real client"):
+            command("simulate_client")
+
+        assert not ClientJob.objects.exists()
+
+    def test_has_only_numbers_of_nobody(self):
+        chance = random.Random(1)
+        numbers = {
+            sms.normalised(simulation.made_up_job(chance)["Client_mobile"]) for _ in range(500)
+        }
+
+        assert all(number is None or number.startswith("+447700900") for number in numbers)
+
+    def test_carries_jobs_through_the_day(self, settings, api, monkeypatch):
+        settings.IS_IN_EARNEST = False
+
+        class Answer:
+            def __init__(self, answer):
+                assert answer.status_code < 400, answer.content
+                self.json = answer.json
+
+        def request(method, path, *, params=None, json=None):
+            if method == "GET":
+                return Answer(api.get(path, params))
+            return Answer(getattr(api, method.lower())(path, json, format="json"))
+
+        monkeypatch.setattr(sandbox_api, "_request", request)
+        desk.go_live()
+        chance = random.Random(1)
+
+        for _ in range(12):
+            simulation.simulate_client(chance=chance)
+            desk.collect()
+            desk.follow()
+            desk.run()
+
+        assert set(ClientJob.objects.values_list("status", flat=True)) >= {"CLOSED", "IN PROGRESS"}
+
+
+def test_a_clients_table_that_is_there_stays():
+    ClientJobFactory()
+
+    assert "is there" in command("create_client_database")
+    assert ClientJob.objects.count() == 1

@@ -1,0 +1,421 @@
+import pytest
+
+from repairjobs import services
+from repairjobs.documents import documents
+from repairjobs.models import ClientJob, Errand, Job, JobTransaction, Sms
+from tests.repairjobs import desk
+from tests.repairjobs.desk import NOON
+from tests.repairjobs.factories import ClientJobFactory
+
+pytestmark = pytest.mark.django_db(databases=["repairjobs", "client"])
+
+
+@pytest.fixture(autouse=True)
+def live(phone):
+    desk.go_live()
+
+
+class TestCollect:
+    def test_carries_a_new_job_to_opened(self, phone):
+        ClientJobFactory(job_id=123)
+
+        desk.collect()
+        desk.run()
+
+        assert desk.status_of(123) == ("OPENED", "OPENED", "OPENED")
+        assert [to for to, text in phone.received] == ["+447700900123"]
+        assert "00123" in phone.received[0][1]
+        assert desk.ledger(123) == [
+            "GET new job",
+            "EVENT courtesy SMS accepted",
+            "PUT Job_status OPENED",
+        ]
+        assert documents().get("00123") == {
+            "job_id": "00123",
+            "job_date": "2021-01-01",
+            "job_type": "REPAIR",
+            "job_status": "OPENED",
+            "customer": [
+                {
+                    "client_firstname": "Test",
+                    "client_lastname": "Customer",
+                    "client_postcode": "AB1 2CD",
+                    "client_mobile": "07700 900123",
+                }
+            ],
+            "product": [{"product_id": "WM-1", "product_type": "Washing machine"}],
+            "paid": False,
+            "parts": [],
+            "attention": [],
+        }
+        assert not Errand.objects.exists()
+
+    def test_writes_nothing_when_it_finds_nothing(self):
+        ClientJobFactory()
+        desk.collect()
+        before = JobTransaction.objects.count()
+
+        assert desk.collect() == 0
+        assert desk.follow() == 0
+
+        assert JobTransaction.objects.count() == before
+
+    @pytest.mark.parametrize("status", ["NEW", "new", "  New ", "nEW\t"])
+    def test_takes_new_in_any_spelling(self, status):
+        ClientJobFactory(job_id=1, status=status)
+
+        desk.collect()
+        desk.run()
+
+        assert desk.status_of(1) == ("OPENED", "OPENED", "OPENED")
+
+    @pytest.mark.parametrize("status", [None, "", "RENEW", "NEW ONE", "OPENED", "CLOSED"])
+    def test_leaves_what_is_not_new(self, status):
+        ClientJobFactory(job_id=1, status=status)
+
+        assert desk.collect() == 0
+
+    def test_takes_a_row_of_nothing(self, phone):
+        columns = dict.fromkeys(
+            ["type", "firstname", "lastname", "postcode", "mobile", "product_id", "product_type"]
+        )
+        ClientJobFactory(job_id=1, **columns)
+
+        desk.collect()
+        desk.run()
+
+        assert desk.status_of(1) == ("OPENED", "OPENED", "OPENED")
+        assert phone.received == []
+
+    def test_finds_ids_that_come_late(self):
+        ClientJobFactory(job_id=2_000)
+        desk.collect()
+        ClientJobFactory(job_id=1_001)
+
+        assert desk.collect() == 1
+
+    def test_leaves_lower_ids_to_the_sweep(self):
+        ClientJobFactory(job_id=2_000)
+        desk.collect()
+        ClientJobFactory(job_id=-5)
+
+        assert desk.collect() == 0
+        assert services.sweep_jobs(at=NOON) == 1
+        assert Job.objects.filter(pk=-5).exists()
+
+    def test_is_not_blinded_by_the_highest_id_of_all(self):
+        ClientJobFactory(job_id=2**31 - 1)
+        desk.collect()
+        ClientJobFactory(job_id=7)
+
+        services.sweep_jobs(at=NOON)
+
+        assert Job.objects.filter(pk=7).exists()
+
+    def test_takes_more_than_a_chunk(self, monkeypatch):
+        monkeypatch.setattr(services, "CHUNK", 3)
+        monkeypatch.setattr("repairjobs.models.CHUNK", 2)
+        ClientJobFactory.create_batch(10)
+
+        assert desk.collect() == 10
+
+    def test_sweeps_in_pieces_round_and_round(self, monkeypatch):
+        ClientJobFactory(job_id=5_000)
+        desk.collect()
+        monkeypatch.setattr(services, "SWEEP_ROWS", 2)
+        for job_id in range(1, 6):
+            ClientJobFactory(job_id=job_id)
+
+        found = [services.sweep_jobs(at=NOON) for _ in range(5)]
+        ClientJobFactory(job_id=0)
+
+        assert found == [2, 2, 1, 0, 0]
+        assert sum(services.sweep_jobs(at=NOON) for _ in range(5)) == 1
+
+    def test_flags_a_closed_job_that_is_new_again(self):
+        carry_to_closed(1)
+        desk.put(1, "NEW")
+
+        desk.collect()
+        desk.collect()
+
+        assert desk.ledger(1)[-1] == "GET Job_status NEW after CLOSED"
+        assert desk.ledger(1).count("GET Job_status NEW after CLOSED") == 1
+        assert desk.attention(1) == ["CLOSED before, and now NEW at the client"]
+
+
+def carry_to_opened(job_id, **columns):
+    ClientJobFactory(job_id=job_id, **columns)
+    desk.collect()
+    desk.run()
+
+
+def carry_to_closed(job_id):
+    carry_to_opened(job_id)
+    desk.put(job_id, "JOB COMPLETED")
+    desk.follow()
+    desk.pay(job_id, reference=f"P-{job_id}")
+    desk.run()
+
+
+class TestGoingLive:
+    """The first collect of an empty store."""
+
+    @pytest.fixture(autouse=True)
+    def live(self, phone):
+        """Not yet."""
+
+    def test_texts_the_customers_of_a_few(self, phone):
+        ClientJobFactory.create_batch(20)
+
+        desk.collect()
+        desk.run()
+
+        assert len(phone.received) == 20
+
+    def test_texts_nobody_of_many_until_somebody_decides(self, phone):
+        rows = ClientJobFactory.create_batch(21)
+
+        desk.collect()
+        desk.collect()
+        desk.run()
+
+        assert phone.received == []
+        assert Job.objects.filter(status="NEW").count() == 21
+        assert desk.attention(rows[0].job_id) == [
+            "collected when going live: adopt_jobs decides whether to text"
+        ]
+
+    def test_texts_who_comes_later_all_the_same(self, phone):
+        ClientJobFactory.create_batch(21)
+        desk.collect()
+        ClientJobFactory(job_id=999)
+
+        desk.collect()
+        desk.run()
+
+        assert desk.status_of(999)[0] == "OPENED"
+        assert len(phone.received) == 1
+
+    @pytest.mark.parametrize(("text", "received"), [(True, 21), (False, 0)])
+    def test_opens_them_when_somebody_has_decided(self, phone, text, received):
+        ClientJobFactory.create_batch(21)
+        desk.collect()
+        services.adopt_jobs(text=text, at=NOON)
+        services.adopt_jobs(text=text, at=NOON)
+
+        desk.run()
+
+        assert len(phone.received) == received
+        assert ClientJob.objects.filter(status="OPENED").count() == 21
+        assert desk.attention(Job.objects.first().pk) == []
+
+    def test_holds_all_when_it_breaks_off(self, phone, monkeypatch):
+        monkeypatch.setattr(services, "CHUNK", 10)
+        ClientJobFactory.create_batch(30)
+        with monkeypatch.context() as patch:
+            patch.setattr(services, "_complete_collection", lambda at: None)
+            desk.collect()
+        ClientJobFactory(job_id=500)
+
+        desk.collect()
+        desk.run()
+
+        assert phone.received == []
+
+
+class TestFollow:
+    def test_brings_a_change_of_the_clients_to_ledger_and_document(self):
+        carry_to_opened(1)
+        desk.put(1, " in  progress ")
+
+        assert desk.follow() == 1
+        assert desk.follow() == 0
+        desk.run()
+
+        assert desk.status_of(1)[1:] == ("IN PROGRESS", "IN PROGRESS")
+        assert desk.ledger(1)[-1] == "GET Job_status IN PROGRESS"
+
+    def test_notes_a_step_that_was_skipped(self):
+        carry_to_opened(1)
+        desk.put(1, "JOB COMPLETED")
+
+        desk.follow()
+
+        assert desk.ledger(1)[-1] == "GET Job_status JOB COMPLETED (IN PROGRESS skipped)"
+
+    def test_notes_a_step_back(self):
+        carry_to_opened(1)
+        desk.put(1, "NEW")
+
+        desk.follow()
+        desk.run()
+
+        assert "GET Job_status NEW (back from OPENED)" in desk.ledger(1)
+        assert desk.status_of(1) == ("OPENED", "OPENED", "OPENED")
+        assert len(desk.sms_of(1)) == 1
+
+    @pytest.mark.parametrize("status", ["ON HOLD", None, "x" * 255, "ß" * 255])
+    def test_flags_a_status_it_does_not_know(self, status):
+        carry_to_opened(1)
+        desk.put(1, status)
+
+        desk.follow()
+        desk.follow()
+
+        assert "is not one we know" in desk.attention(1)[0]
+        assert len(desk.ledger(1)) == 4
+
+    def test_brings_changed_facts_without_saying_them(self):
+        carry_to_opened(1)
+        ClientJob.objects.filter(pk=1).update(mobile="07700 900456", lastname=None)
+
+        desk.follow()
+        desk.run()
+
+        assert desk.ledger(1)[-1] == "GET Client_lastname, Client_mobile changed"
+        customer = documents().get("00001")["customer"][0]
+        assert (customer["client_mobile"], customer["client_lastname"]) == ("07700 900456", "")
+
+    def test_flags_a_row_that_has_gone_until_it_is_back(self):
+        carry_to_opened(1)
+        ClientJob.objects.all().delete()
+        desk.follow()
+        desk.follow()
+        assert desk.attention(1) == ["the client's row has gone"]
+
+        ClientJobFactory(job_id=1, status="IN PROGRESS")
+        desk.follow()
+
+        assert desk.attention(1) == []
+        assert desk.ledger(1)[-2:] == [
+            "GET found no row any more",
+            "GET found the row again; Job_status IN PROGRESS",
+        ]
+
+    def test_opens_a_row_that_came_back(self):
+        ClientJobFactory(job_id=1)
+        desk.collect()
+        ClientJob.objects.all().delete()
+        desk.run()
+        assert "the client's row has gone" in desk.attention(1)
+
+        ClientJobFactory(job_id=1)
+        desk.follow()
+        desk.run()
+
+        assert desk.status_of(1) == ("OPENED", "OPENED", "OPENED")
+        assert desk.ledger(1).count("PUT Job_status OPENED") == 1
+
+    def test_looks_at_jobs_in_chunks(self, monkeypatch):
+        monkeypatch.setattr("repairjobs.models.CHUNK", 3)
+        ClientJobFactory.create_batch(10)
+        desk.collect()
+        ClientJob.objects.update(status="IN PROGRESS")
+
+        assert desk.follow() == 10
+
+
+class TestClose:
+    def test_comes_when_completed_and_then_paid(self, phone):
+        carry_to_opened(1)
+        desk.put(1, "JOB COMPLETED")
+        desk.follow()
+        desk.run()
+        assert len(phone.received) == 1
+
+        desk.pay(1)
+        desk.run()
+
+        assert_closed(phone)
+
+    def test_comes_when_paid_and_then_completed(self, phone):
+        carry_to_opened(1)
+        desk.pay(1)
+        desk.run()
+        assert len(phone.received) == 1
+
+        desk.put(1, "job completed")
+        desk.follow()
+        desk.run()
+
+        assert_closed(phone)
+
+    def test_comes_when_paid_before_it_was_even_opened(self, phone):
+        ClientJobFactory(job_id=1)
+        desk.collect()
+        desk.pay(1)
+        desk.run()
+        desk.put(1, "JOB COMPLETED")
+        desk.follow()
+        desk.run()
+
+        assert_closed(phone)
+
+    def test_is_not_repeated(self, phone):
+        carry_to_closed(1)
+        before = desk.ledger(1)
+
+        desk.collect()
+        desk.follow()
+        desk.run()
+
+        assert desk.ledger(1) == before
+        assert len(phone.received) == 2
+
+    def test_by_the_client_itself_waits_for_the_payment_and_writes_nothing(self, phone):
+        carry_to_opened(1)
+        desk.put(1, "CLOSED")
+        desk.follow()
+        assert desk.attention(1) == ["closed by the client without a payment"]
+
+        desk.pay(1)
+        desk.run()
+
+        assert desk.attention(1) == []
+        assert len(phone.received) == 2
+        assert "PUT Job_status CLOSED" not in desk.ledger(1)
+        assert Job.objects.get(pk=1).closed_at
+
+    def test_waits_while_the_client_goes_back_to_work(self):
+        carry_to_opened(1)
+        desk.put(1, "JOB COMPLETED")
+        desk.follow()
+        desk.pay(1)
+        desk.put(1, "IN PROGRESS")
+        desk.run()
+        assert desk.status_of(1) == ("IN PROGRESS", "IN PROGRESS", "IN PROGRESS")
+
+        desk.put(1, "JOB COMPLETED")
+        desk.follow()
+        desk.run()
+
+        assert desk.status_of(1) == ("CLOSED", "CLOSED", "CLOSED")
+        assert len(desk.sms_of(1)) == 2
+
+    def test_goes_over_the_clients_own_status_for_paid(self, settings):
+        settings.CLIENT_PAID_STATUS = "Paid"
+        carry_to_opened(1)
+        desk.pay(1)
+        desk.run()
+        assert desk.status_of(1) == ("PAID", "OPENED", "OPENED")
+        desk.follow()
+        assert desk.ledger(1)[-1] == "PUT Job_status PAID"
+
+        desk.put(1, "JOB COMPLETED")
+        desk.follow()
+        desk.run()
+
+        assert desk.status_of(1) == ("CLOSED", "CLOSED", "CLOSED")
+        assert desk.ledger(1).count("PUT Job_status PAID") == 1
+
+
+def assert_closed(phone):
+    assert desk.status_of(1) == ("CLOSED", "CLOSED", "CLOSED")
+    assert desk.sms_of(1) == [("courtesy", "accepted"), ("feedback", "accepted")]
+    assert len(phone.received) == 2
+    notes = desk.ledger(1)
+    assert notes.count("PUT Job_status OPENED") == notes.count("PUT Job_status CLOSED") == 1
+    assert notes[-2:] == ["EVENT feedback SMS accepted", "PUT Job_status CLOSED"]
+    assert Sms.objects.count() == 2
+    assert not Errand.objects.exists()
