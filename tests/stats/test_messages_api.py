@@ -266,7 +266,7 @@ class TestPostMessages:
         assert answer.status_code == 201
         assert answer.json["customerId"] == 1
 
-    @pytest.mark.django_db(transaction=True, databases=["default", "dataprovider", "dashboard"])
+    @pytest.mark.django_db(transaction=True, databases="__all__")
     def test_is_counted_in_the_metrics(self, door):
         line = 'http_request_seconds_count{method="POST",route="/messages",status="201"} '
 
