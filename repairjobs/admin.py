@@ -4,7 +4,6 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from config.admin import ReadOnlyAdmin
-from repairjobs import services
 from repairjobs.models import (
     Collection,
     DeliveryReport,
@@ -16,6 +15,7 @@ from repairjobs.models import (
     Payment,
     Sms,
 )
+from repairjobs.services import jobs, texting
 
 
 @admin.register(Job)
@@ -68,7 +68,7 @@ class SmsAdmin(ReadOnlyAdmin):
 
     def _settle(self, request: HttpRequest, queryset: QuerySet[Sms], *, was_sent: bool) -> None:
         settled = sum(
-            services.settle_sms(sms, was_sent=was_sent, at=timezone.now()) for sms in queryset
+            texting.settle_sms(sms, was_sent=was_sent, at=timezone.now()) for sms in queryset
         )
         self.message_user(request, f"Settled {settled} SMS.", messages.SUCCESS)
 
@@ -83,7 +83,7 @@ class ErrandAdmin(ReadOnlyAdmin):
 
     @admin.action(description="Try again now")
     def retry(self, request: HttpRequest, queryset: QuerySet[Errand]) -> None:
-        tried = sum(services.retry_errand(errand) for errand in queryset)
+        tried = sum(jobs.retry_errand(errand) for errand in queryset)
         self.message_user(request, f"{tried} errands are due now.", messages.SUCCESS)
 
 

@@ -8,10 +8,11 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 
-from repairjobs import client, services, sms
+from repairjobs import client, sms
 from repairjobs.documents import DocumentsUnavailable, documents
 from repairjobs.models import Departure, Errand, ErrandKind, Job, ahead
 from repairjobs.rendering import document_of
+from repairjobs.services import hearing, jobs, telling, texting
 from repairjobs.transactions import in_transaction
 
 logger = logging.getLogger(__name__)
@@ -64,12 +65,12 @@ def put_off(
 
     A system that is away is no errand's fault, and quarantines none.
     """
-    services.locked_job(errand.job_id)
+    jobs.locked_job(errand.job_id)
     reason = f"{type(error).__name__}: {error}"[:255]
     held = Errand.objects.held(errand)
     if is_its_fault and errand.attempts >= MOST_ATTEMPTS:
         held.update(due_at=None, claim=None, last_error=reason)
-        services.show_change(errand.job_id)
+        jobs.show_change(errand.job_id)
     else:
         pause = max(pause or 0.0, _pause_after(errand.attempts))
         held.update(due_at=ahead(timedelta(seconds=pause)), last_error=reason)
@@ -84,7 +85,7 @@ def _pause_after(attempts: int) -> float:
 def _write_document(errand: Errand, clock: Clock) -> None:
     job = Job.objects.get(pk=errand.job_id)
     documents().put(document_of(job), version=job.version)
-    services.record_document_written(errand, version=job.version)
+    jobs.record_document_written(errand, version=job.version)
 
 
 def _send_sms(errand: Errand, clock: Clock) -> None:
@@ -93,33 +94,33 @@ def _send_sms(errand: Errand, clock: Clock) -> None:
         Errand.objects.held(errand).update(due_at=ahead(wait), attempts=errand.attempts - 1)
         return
     time.sleep(wait.total_seconds())
-    attempt = services.begin_attempt(errand, at=clock())
+    attempt = texting.begin_attempt(errand, at=clock())
     if attempt is None:
         return
     try:
         uuid = sms.send(to=attempt.recipient, text=attempt.text, reference=str(attempt.reference))
     except sms.SmsRefused as error:
-        services.record_refused(attempt, reason=str(error), at=clock())
+        texting.record_refused(attempt, reason=str(error), at=clock())
     except sms.SmsUnknown as error:
-        services.record_unknown(attempt, reason=str(error), at=clock())
+        texting.record_unknown(attempt, reason=str(error), at=clock())
     except sms.SmsNotSent as error:
-        if services.record_not_sent(attempt):
+        if texting.record_not_sent(attempt):
             put_off(errand, error, is_its_fault=True, pause=error.retry_after)
     else:
-        services.record_accepted(attempt, message_uuid=uuid, at=clock())
-        services.join_reports(attempt, message_uuid=uuid, at=clock())
+        texting.record_accepted(attempt, message_uuid=uuid, at=clock())
+        hearing.join_reports(attempt, message_uuid=uuid, at=clock())
 
 
 def _tell_client(errand: Errand, clock: Clock) -> None:
     row = client.fetch([errand.job_id]).get(errand.job_id)
-    if not services.intend_status(errand, row, at=clock()):
+    if not telling.intend_status(errand, row, at=clock()):
         return
     assert row is not None
     if client.compare_and_set(errand.job_id, expected=row.status, status=errand.subject):
-        services.record_status_written(errand, at=clock())
+        telling.record_status_written(errand, at=clock())
     else:
         # The client changed it at this moment: look again.
-        services.look_again(errand)
+        telling.look_again(errand)
 
 
 RUNNERS: Mapping[str, Callable[[Errand, Clock], None]] = {

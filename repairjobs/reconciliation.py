@@ -6,7 +6,8 @@ from repairjobs import client
 from repairjobs.documents import documents
 from repairjobs.models import SMALLEST_ID, ClientJob, Job, JobStatus, spoken_id
 from repairjobs.rendering import document_of
-from repairjobs.services import SWEEP_ROWS, status_in
+from repairjobs.services.collecting import SWEEP_ROWS
+from repairjobs.services.following import status_in
 
 Progress = Callable[[int], object]
 

@@ -5,10 +5,11 @@ from collections.abc import Callable
 from celery import shared_task
 from django.utils import timezone
 
-from repairjobs import errands, services, simulation
+from repairjobs import errands, simulation
 from repairjobs.client import ClientUnavailable
 from repairjobs.models import ErrandKind
 from repairjobs.sandbox_api import SandboxUnavailable
+from repairjobs.services import collecting, following
 
 logger = logging.getLogger(__name__)
 
@@ -16,19 +17,19 @@ logger = logging.getLogger(__name__)
 @shared_task(throws=(ClientUnavailable,))
 def collect_jobs() -> None:
     """Take over the client's NEW jobs; the next tick is the retry."""
-    _look("Collected", services.collect_jobs)
+    _look("Collected", collecting.collect_jobs)
 
 
 @shared_task(throws=(ClientUnavailable,))
 def sweep_jobs() -> None:
     """Look for NEW jobs in another stretch of the client's whole table."""
-    _look("Swept up", services.sweep_jobs)
+    _look("Swept up", collecting.sweep_jobs)
 
 
 @shared_task(throws=(ClientUnavailable,))
 def follow_jobs() -> None:
     """See what became of the jobs under way."""
-    _look("Followed", services.follow_jobs)
+    _look("Followed", following.follow_jobs)
 
 
 @shared_task(throws=(SandboxUnavailable,))

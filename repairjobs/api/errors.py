@@ -5,9 +5,9 @@ from rest_framework import status
 from rest_framework.exceptions import APIException, NotFound
 
 from config.api.errors import RETRY_AFTER_SECONDS
-from repairjobs import services
 from repairjobs.client import ClientUnavailable
 from repairjobs.documents import DocumentsUnavailable
+from repairjobs.services import jobs, parts
 
 
 class SystemAway(APIException):
@@ -23,7 +23,7 @@ def as_http() -> Iterator[None]:
     """Turn what every action may meet into answers."""
     try:
         yield
-    except (services.UnknownJob, services.UnknownPart) as refusal:
+    except (jobs.UnknownJob, parts.UnknownPart) as refusal:
         raise NotFound(str(refusal)) from refusal
     except (ClientUnavailable, DocumentsUnavailable) as error:
         raise SystemAway from error

@@ -18,7 +18,6 @@ from config.api.errors import Conflict, ConflictSerializer
 from config.api.formats import JSONParser
 from config.api.parsing import to_whole_number
 from config.api.strict import StrictView
-from repairjobs import services
 from repairjobs.api import filters
 from repairjobs.api.errors import as_http
 from repairjobs.api.pagination import DocumentPagination
@@ -44,6 +43,7 @@ from repairjobs.models import (
     Sms,
     spoken_id,
 )
+from repairjobs.services import parts, paying, texting
 
 JOB_ID = OpenApiParameter(
     "job_id", int, OpenApiParameter.PATH, description="As the client has it: 123, or 00123."
@@ -288,10 +288,10 @@ class MessageViewSet(JobView, mixins.ListModelMixin, viewsets.GenericViewSet[Sms
         sent.is_valid(raise_exception=True)
         try:
             with as_http():
-                sms = services.send_private_message(
+                sms = texting.send_private_message(
                     job_id=self.job_id(), at=timezone.now(), **sent.validated_data
                 )
-        except services.CannotText as refusal:
+        except texting.CannotText as refusal:
             raise Conflict(str(refusal), {}) from refusal
         return Response(SmsSerializer(sms).data, status=status.HTTP_201_CREATED)
 
@@ -329,10 +329,10 @@ class PaymentViewSet(JobView, viewsets.GenericViewSet[Any]):
         sent.is_valid(raise_exception=True)
         try:
             with as_http():
-                payment, is_new = services.receive_payment(
+                payment, is_new = paying.receive_payment(
                     job_id=self.job_id(), at=timezone.now(), **sent.validated_data
                 )
-        except services.PaymentConflict as refusal:
+        except paying.PaymentConflict as refusal:
             raise Conflict(str(refusal), _spoken(refusal)) from refusal
         return Response(
             PaymentSerializer(payment).data,
@@ -340,7 +340,7 @@ class PaymentViewSet(JobView, viewsets.GenericViewSet[Any]):
         )
 
 
-def _spoken(refusal: services.PaymentConflict) -> dict[str, dict[str, Any]]:
+def _spoken(refusal: paying.PaymentConflict) -> dict[str, dict[str, Any]]:
     return {
         name: {
             "stored": stored if name == "job_id" else str(stored),
@@ -393,7 +393,7 @@ class JobPartViewSet(JobView, mixins.ListModelMixin, viewsets.GenericViewSet[Par
         sent = self.get_serializer(data=request.data)
         sent.is_valid(raise_exception=True)
         with as_http():
-            part = services.add_part(job_id=self.job_id(), **sent.validated_data)
+            part = parts.add_part(job_id=self.job_id(), **sent.validated_data)
         return Response(self.get_serializer(part).data, status=status.HTTP_201_CREATED)
 
     @extend_schema(
@@ -411,5 +411,5 @@ class JobPartViewSet(JobView, mixins.ListModelMixin, viewsets.GenericViewSet[Par
         sent = PartMoveSerializer(data=request.data)
         sent.is_valid(raise_exception=True)
         with as_http():
-            part = services.move_part(job_id=self.job_id(), part_id=number, **sent.validated_data)
+            part = parts.move_part(job_id=self.job_id(), part_id=number, **sent.validated_data)
         return Response(self.get_serializer(part).data)

@@ -8,9 +8,10 @@ from rest_framework.response import Response
 
 from config.api.formats import JSONParser, parse_json
 from config.api.strict import StrictView
-from repairjobs import services, sms
+from repairjobs import sms
 from repairjobs.api.errors import SystemAway
 from repairjobs.api.serializers import DeliverySerializer, InboundSerializer
+from repairjobs.services import hearing
 
 RESPONSES = {
     200: OpenApiResponse(description="Kept; the same again changes nothing."),
@@ -70,7 +71,7 @@ class StatusWebhookView(WebhookView):
         sent.is_valid(raise_exception=True)
         report = sent.validated_data
         error = report.get("error") or {}
-        services.record_delivery(
+        hearing.record_delivery(
             message_uuid=report["message_uuid"],
             reference=report.get("client_ref") or "",
             status=report["status"],
@@ -105,7 +106,7 @@ class InboundWebhookView(WebhookView):
         sent = InboundSerializer(data=self.verified(request))
         sent.is_valid(raise_exception=True)
         inbound = sent.validated_data
-        services.receive_sms(
+        hearing.receive_sms(
             message_uuid=inbound["message_uuid"],
             sender=inbound["from"],
             recipient=inbound["to"],

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from django.utils import timezone
 
-from repairjobs import errands, services, sms
+from repairjobs import errands, sms
 from repairjobs.documents import documents
 from repairjobs.models import (
     ClientJob,
@@ -16,6 +16,7 @@ from repairjobs.models import (
     JobTransaction,
     Sms,
 )
+from repairjobs.services import collecting, following, paying
 from tests.repairjobs.factories import NOON
 
 
@@ -36,11 +37,11 @@ class Phone:
 
 
 def collect(at: datetime = NOON) -> int:
-    return services.collect_jobs(at=at)
+    return collecting.collect_jobs(at=at)
 
 
 def follow(at: datetime = NOON) -> int:
-    return services.follow_jobs(at=at)
+    return following.follow_jobs(at=at)
 
 
 def go_live() -> None:
@@ -70,7 +71,7 @@ def put(job_id: int, status: str | None) -> None:
 
 
 def pay(job_id: int, reference: str = "P-1", amount: str = "120.00") -> bool:
-    _, is_new = services.receive_payment(
+    _, is_new = paying.receive_payment(
         job_id=job_id, reference=reference, amount=Decimal(amount), currency="GBP", at=NOON
     )
     return is_new

@@ -4,8 +4,9 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
-from repairjobs import sandbox_api, services, simulation, sms
+from repairjobs import sandbox_api, simulation, sms
 from repairjobs.models import ClientJob, Errand, Job
+from repairjobs.services import parts
 from tests.repairjobs import desk
 from tests.repairjobs.factories import ClientJobFactory
 
@@ -56,7 +57,7 @@ class TestReconcile:
         assert self.found() == ["job 00002: NEW at the client, unknown to us"]
 
     def test_tells_a_document_that_is_old_and_what_is_owed(self):
-        services.add_part(job_id=1, part_number="P", name="Pump", quantity=1)
+        parts.add_part(job_id=1, part_number="P", name="Pump", quantity=1)
 
         assert self.found() == [
             "job 00001: the document is not what it should be",

@@ -7,7 +7,7 @@ import pytest
 from django.db import OperationalError, connections
 from django.utils import timezone
 
-from repairjobs import client, errands, services, sms
+from repairjobs import client, errands, sms
 from repairjobs.documents import DocumentsUnavailable
 from repairjobs.models import (
     ClientJob,
@@ -20,6 +20,7 @@ from repairjobs.models import (
     Sms,
     SmsState,
 )
+from repairjobs.services import following, hearing, jobs, parts, telling, texting
 from tests.repairjobs import desk
 from tests.repairjobs.desk import NOON
 from tests.repairjobs.factories import ClientJobFactory
@@ -63,24 +64,24 @@ def crash_in(monkeypatch, owner, name, *, after=False):
 # The function before or after which the worker dies, with how often the customer is texted and
 # what must be settled by a person.
 BOUNDARIES = [
-    (services, "begin_attempt", False, 1, False),
-    (services, "begin_attempt", True, 0, True),
+    (texting, "begin_attempt", False, 1, False),
+    (texting, "begin_attempt", True, 0, True),
     (sms, "send", False, 0, True),
     (sms, "send", True, 1, True),
-    (services, "record_accepted", False, 1, True),
-    (services, "record_accepted", True, 1, False),
-    (services, "join_reports", False, 1, False),
+    (texting, "record_accepted", False, 1, True),
+    (texting, "record_accepted", True, 1, False),
+    (hearing, "join_reports", False, 1, False),
     (client, "fetch", False, 1, False),
-    (services, "intend_status", False, 1, False),
-    (services, "intend_status", True, 1, False),
+    (telling, "intend_status", False, 1, False),
+    (telling, "intend_status", True, 1, False),
     (client, "compare_and_set", False, 1, False),
     (client, "compare_and_set", True, 1, False),
-    (services, "record_status_written", False, 1, False),
-    (services, "record_status_written", True, 1, False),
+    (telling, "record_status_written", False, 1, False),
+    (telling, "record_status_written", True, 1, False),
     (errands, "document_of", False, 1, False),
     (errands, "documents", False, 1, False),
-    (services, "record_document_written", False, 1, False),
-    (services, "record_document_written", True, 1, False),
+    (jobs, "record_document_written", False, 1, False),
+    (jobs, "record_document_written", True, 1, False),
 ]
 
 
@@ -153,7 +154,7 @@ class TestSms:
 
         assert desk.attention(1)[0].startswith("given up for now: sms")
         assert ClientJob.objects.get().status == "NEW"
-        services.retry_errand(Errand.objects.quarantined().get())
+        jobs.retry_errand(Errand.objects.quarantined().get())
         desk.run()
 
         assert len(phone.received) == 1
@@ -181,8 +182,8 @@ class TestSms:
         phone.answers = [sms.SmsUnknown("timeout")]
         desk.run()
 
-        assert services.settle_sms(Sms.objects.get(), was_sent=was_sent, at=NOON)
-        assert services.settle_sms(Sms.objects.get(), was_sent=was_sent, at=NOON) is False
+        assert texting.settle_sms(Sms.objects.get(), was_sent=was_sent, at=NOON)
+        assert texting.settle_sms(Sms.objects.get(), was_sent=was_sent, at=NOON) is False
         desk.run()
 
         assert len(phone.received) == received
@@ -306,7 +307,7 @@ class TestTellingTheClient:
         seen, row = Job.objects.get(), ClientJob.objects.get()
         desk.run()
 
-        assert services._follow(seen, row, at=NOON) is False
+        assert following._follow(seen, row, at=NOON) is False
         assert Job.objects.get().status == "OPENED"
 
 
@@ -329,7 +330,7 @@ class TestDocument:
         def late(job):
             monkeypatch.setattr(errands, "document_of", original)
             document = original(job)
-            services.add_part(job_id=1, part_number="P", name="Pump", quantity=1)
+            parts.add_part(job_id=1, part_number="P", name="Pump", quantity=1)
             return document
 
         monkeypatch.setattr(errands, "document_of", late)
@@ -352,7 +353,7 @@ class TestDocument:
 
 class TestReports:
     def report(self, status="delivered", *, message_uuid="uuid-1", reference=""):
-        return services.record_delivery(
+        return hearing.record_delivery(
             message_uuid=message_uuid, reference=reference, status=status, reason="", at=NOON
         )
 
@@ -417,7 +418,7 @@ class TestReports:
 
 class TestReplies:
     def reply(self, text="Very good", message_uuid="in-1", sender="447700900123"):
-        return services.receive_sms(
+        return hearing.receive_sms(
             message_uuid=message_uuid, sender=sender, recipient="447700900999", text=text, at=NOON
         )
 
@@ -444,11 +445,11 @@ class TestReplies:
     def test_of_stop_end_all_texting_until_start(self, job, phone, text):
         desk.run()
         self.reply(text)
-        with pytest.raises(services.CannotText):
-            services.send_private_message(job_id=1, text="Hello", at=NOON)
+        with pytest.raises(texting.CannotText):
+            texting.send_private_message(job_id=1, text="Hello", at=NOON)
 
         self.reply("START", message_uuid="in-2")
-        services.send_private_message(job_id=1, text="Hello", at=NOON)
+        texting.send_private_message(job_id=1, text="Hello", at=NOON)
         desk.run()
 
         assert len(phone.received) == 2

@@ -14,29 +14,29 @@ pytestmark = pytest.mark.processes
 BOUNDARIES = [
     "before repairjobs.models:ErrandQuerySet.claim",
     "after repairjobs.models:ErrandQuerySet.claim",
-    "before repairjobs.services:_open_files",
-    "before repairjobs.services:begin_attempt",
-    "after repairjobs.services:begin_attempt",
+    "before repairjobs.services.collecting:_open_files",
+    "before repairjobs.services.texting:begin_attempt",
+    "after repairjobs.services.texting:begin_attempt",
     "before repairjobs.sms:send",
     "before urllib3.connection:HTTPConnection.getresponse",  # the bytes are out
     "after urllib3.connection:HTTPConnection.getresponse",
     "after repairjobs.sms:send",
-    "before repairjobs.services:_carry_on",  # in the transaction, before its commit
-    "after repairjobs.services:record_accepted",
-    "before repairjobs.services:intend_status",
+    "before repairjobs.services.owing:carry_on",  # in the transaction, before its commit
+    "after repairjobs.services.texting:record_accepted",
+    "before repairjobs.services.telling:intend_status",
     "before repairjobs.client:compare_and_set",
     "after repairjobs.client:compare_and_set",
-    "after repairjobs.services:record_status_written",
+    "after repairjobs.services.telling:record_status_written",
     "before repairjobs.errands:documents",
-    "after repairjobs.services:record_document_written",
+    "after repairjobs.services.jobs:record_document_written",
 ]
-AGAIN = [each for each in BOUNDARIES if "services:record" in each or "sms:send" in each]
+AGAIN = [each for each in BOUNDARIES if ":record" in each or "sms:send" in each]
 
 PAY = """
 from decimal import Decimal
 from django.utils import timezone
 from repairjobs.models import Job
-from repairjobs.services import receive_payment
+from repairjobs.services.paying import receive_payment
 for job in Job.objects.all():
     receive_payment(job_id=job.pk, reference=f"P-{job.pk}", amount=Decimal("9.00"), currency="GBP",
                     at=timezone.now())

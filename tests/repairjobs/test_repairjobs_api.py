@@ -1,7 +1,8 @@
 import pytest
 
-from repairjobs import services
+from repairjobs.client import ClientUnavailable
 from repairjobs.models import ClientJob, DeliveryReport, Job, Payment, Sms
+from repairjobs.services import hearing, parts
 from tests.repairjobs import desk
 from tests.repairjobs.factories import ClientJobFactory
 from tests.repairjobs.fake_vonage import FakeVonage
@@ -176,7 +177,7 @@ class TestMessages:
         sent = api.post("/jobs/123/messages", {"text": "Come at noon"}, format="json")
         desk.run()
         reply = {"sender": "447700900123", "recipient": "447700900999", "text": "Yes"}
-        services.receive_sms(message_uuid="in-1", at=desk.NOON, **reply)
+        hearing.receive_sms(message_uuid="in-1", at=desk.NOON, **reply)
 
         rows = api.get("/jobs/123/messages").json()
 
@@ -221,7 +222,7 @@ class TestParts:
     def test_of_another_job_are_404(self, api, job):
         ClientJobFactory(job_id=124)
         desk.collect()
-        part = services.add_part(job_id=124, part_number="P", name="Pump", quantity=1)
+        part = parts.add_part(job_id=124, part_number="P", name="Pump", quantity=1)
 
         answer = api.patch(f"/jobs/123/parts/{part.pk}", {"status": "fitted"}, format="json")
 
@@ -237,7 +238,7 @@ class TestParts:
         assert (answer.status_code, list(answer.json())) == (400, list(changes))
 
     def test_take_no_other_status(self, api, job):
-        part = services.add_part(job_id=123, part_number="P", name="Pump", quantity=1)
+        part = parts.add_part(job_id=123, part_number="P", name="Pump", quantity=1)
 
         answer = api.patch(f"/jobs/123/parts/{part.pk}", {"status": "lost"}, format="json")
 
@@ -342,7 +343,7 @@ class TestWebhooks:
 
 def test_a_client_that_is_away_is_503(api, monkeypatch):
     def away(*args, **kwargs):
-        raise services.client.ClientUnavailable("gone")
+        raise ClientUnavailable("gone")
 
     monkeypatch.setattr("repairjobs.client.fetch", away)
 

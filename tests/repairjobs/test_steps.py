@@ -1,8 +1,8 @@
 import pytest
 
-from repairjobs import services
 from repairjobs.documents import documents
 from repairjobs.models import ClientJob, Errand, Job, JobTransaction, Sms
+from repairjobs.services import collecting
 from tests.repairjobs import desk
 from tests.repairjobs.desk import NOON
 from tests.repairjobs.factories import ClientJobFactory
@@ -100,7 +100,7 @@ class TestCollect:
         ClientJobFactory(job_id=-5)
 
         assert desk.collect() == 0
-        assert services.sweep_jobs(at=NOON) == 1
+        assert collecting.sweep_jobs(at=NOON) == 1
         assert Job.objects.filter(pk=-5).exists()
 
     def test_is_not_blinded_by_the_highest_id_of_all(self):
@@ -108,12 +108,12 @@ class TestCollect:
         desk.collect()
         ClientJobFactory(job_id=7)
 
-        services.sweep_jobs(at=NOON)
+        collecting.sweep_jobs(at=NOON)
 
         assert Job.objects.filter(pk=7).exists()
 
     def test_takes_more_than_a_chunk(self, monkeypatch):
-        monkeypatch.setattr(services, "CHUNK", 3)
+        monkeypatch.setattr(collecting, "CHUNK", 3)
         monkeypatch.setattr("repairjobs.models.CHUNK", 2)
         ClientJobFactory.create_batch(10)
 
@@ -122,15 +122,15 @@ class TestCollect:
     def test_sweeps_in_pieces_round_and_round(self, monkeypatch):
         ClientJobFactory(job_id=5_000)
         desk.collect()
-        monkeypatch.setattr(services, "SWEEP_ROWS", 2)
+        monkeypatch.setattr(collecting, "SWEEP_ROWS", 2)
         for job_id in range(1, 6):
             ClientJobFactory(job_id=job_id)
 
-        found = [services.sweep_jobs(at=NOON) for _ in range(5)]
+        found = [collecting.sweep_jobs(at=NOON) for _ in range(5)]
         ClientJobFactory(job_id=0)
 
         assert found == [2, 2, 1, 0, 0]
-        assert sum(services.sweep_jobs(at=NOON) for _ in range(5)) == 1
+        assert sum(collecting.sweep_jobs(at=NOON) for _ in range(5)) == 1
 
     def test_flags_a_closed_job_that_is_new_again(self):
         carry_to_closed(1)
@@ -201,8 +201,8 @@ class TestGoingLive:
     def test_opens_them_when_somebody_has_decided(self, phone, text, received):
         ClientJobFactory.create_batch(21)
         desk.collect()
-        services.adopt_jobs(text=text, at=NOON)
-        services.adopt_jobs(text=text, at=NOON)
+        collecting.adopt_jobs(text=text, at=NOON)
+        collecting.adopt_jobs(text=text, at=NOON)
 
         desk.run()
 
@@ -211,10 +211,10 @@ class TestGoingLive:
         assert desk.attention(Job.objects.first().pk) == []
 
     def test_holds_all_when_it_breaks_off(self, phone, monkeypatch):
-        monkeypatch.setattr(services, "CHUNK", 10)
+        monkeypatch.setattr(collecting, "CHUNK", 10)
         ClientJobFactory.create_batch(30)
         with monkeypatch.context() as patch:
-            patch.setattr(services, "_complete_collection", lambda at: None)
+            patch.setattr(collecting, "_complete_collection", lambda at: None)
             desk.collect()
         ClientJobFactory(job_id=500)
 

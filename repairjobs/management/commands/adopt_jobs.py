@@ -4,7 +4,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.utils import timezone
 
-from repairjobs import services
+from repairjobs.services import collecting
 
 
 class Command(BaseCommand):
@@ -16,5 +16,5 @@ class Command(BaseCommand):
         choice.add_argument("--silent", action="store_true", help="open the jobs without a word")
 
     def handle(self, *, text: bool, **options: Any) -> None:
-        adopted = services.adopt_jobs(text=text, at=timezone.now())
+        adopted = collecting.adopt_jobs(text=text, at=timezone.now())
         self.stdout.write(self.style.SUCCESS(f"Adopted {adopted} jobs"))
