@@ -34,6 +34,9 @@ from vonage_messages import Sms
 REGION = "GB"
 MOST_BYTES = 64 * 1024
 BEFORE_THE_REQUEST = (NewConnectionError, ConnectTimeoutError, ssl.SSLCertVerificationError)
+# No credit, no or wrong credentials: nothing is wrong with the SMS, which can leave once that is
+# mended.
+ACCOUNT_TROUBLE = (401, 402, 403)
 # A signature older than this, or from further ahead, is a recording or a wrong clock.
 SIGNATURE_AGE = timedelta(minutes=5)
 
@@ -167,6 +170,8 @@ def _failure_of(response: requests.Response) -> Exception:
     status = response.status_code
     if status == requests.codes.too_many_requests:
         return SmsNotSent("Vonage answered 429", retry_after=_retry_after(response))
+    if status in ACCOUNT_TROUBLE:
+        return SmsNotSent(f"Vonage answered {status}: see to the account")
     if 400 <= status < 500 and status != requests.codes.request_timeout:
         return SmsRefused(f"Vonage answered {status}")
     return SmsUnknown(f"Vonage answered {status}")
@@ -305,10 +310,7 @@ def verified(body: bytes, authorization: str, *, at: datetime) -> dict[str, Any]
         raise WebhookForged("the signature is for another body")
     if not _is_around(claims.get("iat"), at):
         raise WebhookForged("the signature is not of now")
-    jti = claims.get("jti")
-    if not isinstance(jti, str) or not (
-        0 < len(jti) <= 255 and jti.isascii() and jti.isprintable()
-    ):
+    if not _is_id(claims.get("jti")):
         raise WebhookForged("the signature has no id")
     return claims
 

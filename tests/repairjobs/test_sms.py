@@ -122,9 +122,9 @@ class TestSend:
     @pytest.mark.parametrize(
         ("fault", "raised", "accepted"),
         [
-            (Fault.UNAUTHORIZED, SmsRefused, 0),
-            (Fault.NO_CREDIT, SmsRefused, 0),
-            (Fault.FORBIDDEN, SmsRefused, 0),
+            (Fault.UNAUTHORIZED, SmsNotSent, 0),
+            (Fault.NO_CREDIT, SmsNotSent, 0),
+            (Fault.FORBIDDEN, SmsNotSent, 0),
             (Fault.INVALID, SmsRefused, 0),
             (Fault.THROTTLED, SmsNotSent, 0),
             (Fault.THROTTLED_FOR, SmsNotSent, 0),
