@@ -70,7 +70,8 @@ def put_off(
     held = Errand.objects.held(errand)
     if is_its_fault and errand.attempts >= MOST_ATTEMPTS:
         held.update(due_at=None, claim=None, last_error=reason)
-        jobs.show_change(errand.job_id)
+        if errand.kind != ErrandKind.DOCUMENT:
+            jobs.show_change(errand.job_id)
     else:
         pause = max(pause or 0.0, _pause_after(errand.attempts))
         held.update(due_at=ahead(timedelta(seconds=pause)), last_error=reason)

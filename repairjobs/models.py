@@ -374,9 +374,16 @@ class ErrandQuerySet(models.QuerySet["Errand"]):
     def owe(
         self, job: Job, kind: ErrandKind, subject: str = "", *, after: timedelta | None = None
     ) -> None:
-        """Owe something from now or from later on; what is owed already stays as it is."""
+        """Owe something from now or from later on; what is owed already stays as it is.
+
+        A document that was given up is tried anew: what it shows is another thing by now.
+        """
         due = ahead(after) if after else Now()
-        self.get_or_create(job=job, kind=kind, subject=subject, defaults={"due_at": due})
+        owed, is_new = self.get_or_create(
+            job=job, kind=kind, subject=subject, defaults={"due_at": due}
+        )
+        if not is_new and kind == ErrandKind.DOCUMENT and owed.due_at is None:
+            self.filter(pk=owed.pk).retry()
 
     @in_transaction
     def claim(self, kind: str) -> "Errand | None":

@@ -48,6 +48,10 @@ def die(*args, **kwargs):
     raise Killed
 
 
+def die_of_content(job):
+    raise ValueError("no JSON")
+
+
 def crash_in(monkeypatch, owner, name, *, after=False):
     """Let the worker die right before, or right after, this function; once."""
     original = getattr(owner, name)
@@ -339,16 +343,29 @@ class TestDocument:
         assert desk.documents().get("00001")["parts"][0]["name"] == "Pump"
 
     def test_that_cannot_be_stored_is_quarantined(self, job, monkeypatch):
-        def poison(job):
-            raise ValueError("no JSON")
-
-        monkeypatch.setattr(errands, "document_of", poison)
+        monkeypatch.setattr(errands, "document_of", die_of_content)
         for _ in range(errands.MOST_ATTEMPTS):
             desk.run()
             desk.wait(hours=1)
 
         errand = Errand.objects.quarantined().get()
         assert errand.last_error == "ValueError: no JSON"
+
+    def test_that_was_given_up_is_written_when_the_job_changes(self, job, monkeypatch):
+        with monkeypatch.context() as patch:
+            patch.setattr(errands, "document_of", die_of_content)
+            for _ in range(errands.MOST_ATTEMPTS):
+                desk.run()
+                desk.wait(hours=1)
+        desk.run()
+        assert Errand.objects.quarantined().exists()
+
+        desk.put(1, "IN PROGRESS")
+        desk.follow()
+        desk.run()
+
+        assert desk.status_of(1) == ("IN PROGRESS", "IN PROGRESS", "IN PROGRESS")
+        assert not Errand.objects.exists()
 
 
 class TestReports:
