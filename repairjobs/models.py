@@ -405,9 +405,10 @@ class ErrandQuerySet(models.QuerySet["Errand"]):
         """The errand's row, if the caller's claim on it still stands."""
         return self.filter(pk=errand.pk, claim=errand.claim)
 
-    def intended(self, status: str) -> Self:
-        """The errand that may have written this status to the client already."""
-        return self.filter(kind=ErrandKind.STATUS, subject=status, is_intended=True)
+    def intended(self) -> Self:
+        """The errands that may have written their status to the client, and will soon tell."""
+        soon = self.filter(due_at__isnull=False)
+        return soon.filter(kind=ErrandKind.STATUS, is_intended=True)
 
     def quarantined(self) -> Self:
         return self.filter(due_at=None)

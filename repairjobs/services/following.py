@@ -53,8 +53,8 @@ def _follow(seen: Job, row: ClientJob | None, *, at: datetime) -> bool:
     if job.version != seen.version:
         # The row may have been read before that change; the next look tells.
         return False
-    if row and job.errands.intended(row.plain_status).exists():
-        # Ours, and about to be recorded so.
+    if row and job.errands.intended().exists():
+        # Perhaps ours, or a step on from ours, which is about to be recorded first.
         return False
     return absorb(job, row, at=at)
 

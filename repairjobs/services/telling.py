@@ -24,8 +24,8 @@ from repairjobs.transactions import in_transaction
 def intend_status(errand: Errand, row: ClientJob | None, *, at: datetime) -> bool:
     """Put on record that the errand's status is being written over the row's.
 
-    Return whether it is to be written now: not if the row has it already, which then counts as
-    ours, nor if the client went on without us, which is then followed.
+    Return whether it is to be written now: not if the client went on without us, which is then
+    followed. A row that has the status, or got beyond it, since our intent counts as written by us.
     """
     job = Job.objects.locked(errand.job_id)
     stored = Errand.objects.held(errand).first()
@@ -33,11 +33,10 @@ def intend_status(errand: Errand, row: ClientJob | None, *, at: datetime) -> boo
         return False
     if row is None or row.plain_status not in _before(errand.subject):
         stored.delete()
-        is_there = row is not None and row.plain_status == errand.subject
-        if is_there and stored.is_intended:
+        status = row.plain_status if row else ""
+        if stored.is_intended and status in _from(errand.subject):
             _finish_status(job, errand.subject, at=at)
-            return False
-        if is_there:
+        elif status == errand.subject:
             # The client was first; there is nothing left to write.
             _mark_written(job, errand.subject, at=at)
         absorb(job, row, at=at)
@@ -69,6 +68,12 @@ def _before(status: str) -> set[str]:
     if status == JobStatus.CLOSED:
         return {JobStatus.COMPLETED, paid} - {""}
     return set(JobStatus.values) - {JobStatus.CLOSED}
+
+
+def _from(status: str) -> set[str]:
+    """This status, and those that a job gets to after it."""
+    first = RANKS.get(status, len(RANKS))
+    return {status} | {later for later, rank in RANKS.items() if rank > first}
 
 
 def _finish_status(job: Job, status: str, *, at: datetime) -> None:

@@ -307,6 +307,29 @@ class TestTellingTheClient:
         assert desk.ledger(1).count("PUT Job_status OPENED") == 1
         assert not [note for note in desk.ledger(1) if note.startswith("GET Job_status")]
 
+    def test_is_on_record_though_the_client_went_on_before_it_was(self, job, monkeypatch):
+        crash_in(monkeypatch, client, "compare_and_set", after=True)
+        with pytest.raises(Killed):
+            desk.run()
+        desk.put(1, "IN PROGRESS")
+
+        assert desk.follow() == 0
+        desk.wait(hours=1)
+        desk.run()
+        desk.follow()
+
+        assert desk.ledger(1)[-2:] == ["PUT Job_status OPENED", "GET Job_status IN PROGRESS"]
+        assert desk.status_of(1)[1] == "IN PROGRESS"
+
+    def test_that_was_given_up_lets_the_job_be_followed(self, job, monkeypatch):
+        crash_in(monkeypatch, client, "compare_and_set")
+        with pytest.raises(Killed):
+            desk.run()
+        Errand.objects.filter(kind=ErrandKind.STATUS).update(due_at=None)
+        desk.put(1, "IN PROGRESS")
+
+        assert desk.follow() == 1
+
     def test_is_not_undone_by_a_look_from_before(self, job, monkeypatch):
         seen, row = Job.objects.get(), ClientJob.objects.get()
         desk.run()
