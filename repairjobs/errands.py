@@ -23,6 +23,8 @@ RUN_SECONDS = 20.0
 # The longest that a worker waits for its SMS to be the next.
 PATIENCE = timedelta(seconds=5)
 MOST_ATTEMPTS = 12
+# Attempts at a system that is away use up no more of them than these.
+MOST_ATTEMPTS_AWAY = 6
 FIRST_PAUSE, LONGEST_PAUSE = 2.0, 300.0
 
 
@@ -63,7 +65,7 @@ def put_off(
 ) -> None:
     """Let the errand be due again after a pause that grows; quarantine one that fails too often.
 
-    A system that is away is no errand's fault, and quarantines none.
+    A system that is away is no errand's fault, and quarantines none, not even later on.
     """
     jobs.locked_job(errand.job_id)
     reason = f"{type(error).__name__}: {error}"[:255]
@@ -73,8 +75,10 @@ def put_off(
         if errand.kind != ErrandKind.DOCUMENT:
             jobs.show_change(errand.job_id)
     else:
-        pause = max(pause or 0.0, _pause_after(errand.attempts))
-        held.update(due_at=ahead(timedelta(seconds=pause)), last_error=reason)
+        attempts = min(errand.attempts, MOST_ATTEMPTS if is_its_fault else MOST_ATTEMPTS_AWAY)
+        pause = max(pause or 0.0, _pause_after(attempts))
+        due_at = ahead(timedelta(seconds=pause))
+        held.update(due_at=due_at, attempts=attempts, last_error=reason)
 
 
 def _pause_after(attempts: int) -> float:

@@ -289,6 +289,9 @@ class TestTellingTheClient:
             for _ in range(errands.MOST_ATTEMPTS + 3):
                 desk.run()
                 desk.wait(hours=1)
+            patch.setattr(client, "fetch", die_of_content)
+            desk.run()
+            desk.wait(hours=1)
         assert not Errand.objects.quarantined().exists()
 
         desk.run()
