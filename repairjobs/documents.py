@@ -11,11 +11,12 @@ from typing import Any
 import pymongo
 from bson.errors import BSONError
 from django.conf import settings
-from django.db import IntegrityError, InterfaceError, OperationalError, transaction
+from django.db import IntegrityError, InterfaceError, OperationalError
 from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError, PyMongoError
 
 from repairjobs.documents_table import JobDocument
+from repairjobs.transactions import in_transaction
 
 Document = dict[str, Any]
 
@@ -206,8 +207,7 @@ class SqlDocuments(DocumentStore):
             if older.update(**columns):
                 return
             try:
-                with transaction.atomic(using="repairjobs"):
-                    JobDocument.objects.create(job_id=job_id, **columns)
+                in_transaction(JobDocument.objects.create)(job_id=job_id, **columns)
             except IntegrityError:
                 # The job is there, perhaps since a moment ago and then perhaps older than ours.
                 older.update(**columns)
