@@ -4,7 +4,6 @@ import os
 import subprocess
 import sysconfig
 import tempfile
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +12,7 @@ import pymongo
 import pytest
 from pymongo.errors import PyMongoError
 
-from tests.processes import eventually, free_port
+from tests.processes import eventually, free_port, not_tested
 
 BINARY = Path(sysconfig.get_path("purelib")) / "fiftyone" / "db" / "bin" / "mongod"
 SMALL = ["--wiredTigerCacheSizeGB", "0.25", "--oplogSize", "16"]
@@ -90,11 +89,7 @@ def mongo_server_url() -> Iterator[str]:
         with running_mongod() as server:
             yield server.url
     except NoMongod as error:
-        reason = f"NOT TESTED on MongoDB: {error}"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        warnings.warn(reason, stacklevel=1)
-        pytest.skip(reason)
+        not_tested(f"MongoDB: {error}")
 
 
 @pytest.fixture(scope="session")
