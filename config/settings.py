@@ -64,8 +64,9 @@ STORE_URLS = {
     "repairjobs": "REPAIRJOBS_DATABASE_URL",
     "client": "CLIENT_DATABASE_URL",
 }
-# Every statement on the client's server is given up after so many seconds.
-CLIENT_TIMEOUT = 10
+# Every statement on a MySQL server is given up after so many seconds, as one that is frozen would
+# keep each thread that asks it for ever. A long migration asks for more in its URL: ?read_timeout=…
+CLIENT_TIMEOUT, OWN_TIMEOUT = 10, 30
 MYSQL_OPTIONS = {
     "charset": "utf8mb4",
     "isolation_level": "read committed",
@@ -75,7 +76,6 @@ MYSQL_OPTIONS = {
     ),
     "connect_timeout": 5,
 }
-MYSQL_TIMEOUTS = {"read_timeout": CLIENT_TIMEOUT, "write_timeout": CLIENT_TIMEOUT}
 
 
 def _database(alias: str) -> dict[str, Any]:
@@ -87,7 +87,8 @@ def _database(alias: str) -> dict[str, Any]:
     if engine.endswith("postgresql"):
         database["OPTIONS"] = {"connect_timeout": 5} | database.get("OPTIONS", {})
     elif engine.endswith("mysql"):
-        timeouts = MYSQL_TIMEOUTS if alias == "client" else {}
+        seconds = CLIENT_TIMEOUT if alias == "client" else OWN_TIMEOUT
+        timeouts = {"read_timeout": seconds, "write_timeout": seconds}
         database["OPTIONS"] = MYSQL_OPTIONS | timeouts | database.get("OPTIONS", {})
     else:
         raise ImproperlyConfigured(

@@ -195,6 +195,9 @@ print(json.dumps({
     "events": any(p.name == "events" for g in get_resolver().url_patterns
                   for p in getattr(g, "url_patterns", [g])),
     "provider": s.DATA_PROVIDER_URL,
+    "lease": s.ERRAND_LEASE.total_seconds(),
+    "timeouts": {alias: each["OPTIONS"]["read_timeout"] for alias, each in s.DATABASES.items()
+                 if "read_timeout" in each["OPTIONS"]},
 }))
 """
 
@@ -247,6 +250,17 @@ class TestSettings:
         assert shown["databases"] == ["default"]
         assert not [app for app in shown["apps"] if "admin" in app or "auth" in app]
         assert not [each for each in shown["middleware"] if "session" in each.lower()]
+
+    def test_give_up_a_frozen_mysql_while_a_claim_on_work_still_stands(self, ask):
+        url = "mysql://root@db/name"
+        shown = ask(
+            SECRET_KEY="given",
+            REPAIRJOBS_DATABASE_URL=url,
+            CLIENT_DATABASE_URL=f"{url}?read_timeout=3",
+        )
+
+        assert shown["timeouts"]["repairjobs"] < shown["lease"]
+        assert shown["timeouts"]["client"] == 3
 
     def test_keep_a_secret_between_starts(self, ask):
         first = ask()["secret"]
