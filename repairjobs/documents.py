@@ -89,6 +89,7 @@ INDEXES = [
     pymongo.IndexModel("job_id", unique=True),
     pymongo.IndexModel([("job_status", 1), ("job_id", 1)]),
     pymongo.IndexModel([("_has_attention", 1), ("job_id", 1)]),
+    pymongo.IndexModel([("job_status", 1), ("_has_attention", 1), ("job_id", 1)]),
 ]
 
 _collections: dict[tuple[int, str], Collection[Document]] = {}

@@ -15,6 +15,7 @@ class JobDocument(models.Model):
         indexes = [
             models.Index(fields=["status", "job_id"], name="document_by_status"),
             models.Index(fields=["has_attention", "job_id"], name="document_by_attention"),
+            models.Index(fields=["status", "has_attention", "job_id"], name="document_by_both"),
         ]
 
     def __str__(self) -> str:

@@ -221,6 +221,14 @@ class TestGet:
         assert store.get("123") is None
         assert store.get("") is None
 
+    def test_tells_ids_apart_to_the_letter(self, store):
+        for job_id in ["job-é", "job-e", "job-E"]:
+            store.put(document(job_id), version=1)
+
+        assert store.get("job-E") == document("job-E")
+        assert store.get("job-é") == document("job-é")
+        assert store.get("JOB-é") is None
+
 
 class TestFind:
     @pytest.fixture(autouse=True)
@@ -258,6 +266,13 @@ class TestFind:
 
         assert [each["job_id"] for each in found] == expected
         assert all(set(each) == set(document()) for each in found)
+
+    def test_tells_statuses_apart_to_the_letter(self, store):
+        store.put(document("00006", status="ÖPENED"), version=1)
+
+        found = store.find(status="ÖPENED", attention=None, after=None, limit=100)
+
+        assert [each["job_id"] for each in found] == ["00006"]
 
     def test_follows_what_changes(self, store):
         store.put(document("00003", status="CLOSED", attention=[]), version=2)
