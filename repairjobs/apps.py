@@ -1,6 +1,9 @@
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from django.conf import settings
+from django.core.management.base import CommandError
+from django.db.models.signals import pre_migrate
 
 from config.apps import ServiceConfig
 
@@ -16,6 +19,10 @@ class RepairJobsConfig(ServiceConfig):
         ("Ledger", "/transactions"),
         ("API", "/docs/repairjobs"),
     ]
+
+    def ready(self) -> None:
+        super().ready()
+        pre_migrate.connect(spare_the_client, sender=self)
 
     def freshness(self) -> Mapping[str, str]:
         from repairjobs.models import Collection, Job
@@ -54,3 +61,12 @@ class RepairJobsConfig(ServiceConfig):
                 float(unknown.count()),
             ),
         }
+
+
+def spare_the_client(using: str, plan: Sequence[Any], **rest: Any) -> None:
+    """Stop a migration of the client's database, which would get our ``django_migrations``."""
+    if using in settings.FOREIGN_STORES and plan:
+        raise CommandError(
+            f"The database {using!r} is the client's, and nothing is migrated there; "
+            "migrate_stores migrates ours."
+        )

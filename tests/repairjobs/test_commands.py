@@ -3,6 +3,7 @@ from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connections
 
 from repairjobs import sandbox_api, simulation, sms
 from repairjobs.models import ClientJob, Errand, Job
@@ -131,6 +132,16 @@ class TestTheDemo:
             desk.run()
 
         assert set(ClientJob.objects.values_list("status", flat=True)) >= {"CLOSED", "IN PROGRESS"}
+
+
+def test_nothing_is_migrated_in_the_clients_database():
+    before = connections["client"].introspection.table_names()
+
+    with pytest.raises(CommandError, match="is the client's, and nothing is migrated there"):
+        command("migrate", "--database", "client", "--verbosity", "0")
+
+    assert connections["client"].introspection.table_names() == before
+    assert "django_migrations" not in before
 
 
 def test_a_clients_table_that_is_there_stays():
