@@ -35,15 +35,15 @@ Rows = TypeVar("Rows", bound=models.QuerySet[Any])
 
 
 class RowGreaterThan(TupleGreaterThan):
-    """``(a, b) > (x, y)``: what stores walk their index for, unlike the equivalent ANDs and ORs.
+    """``(a, b) > (x, y)``, in the words for which each store walks its index from there on."""
 
-    Django would write those for SQLite, though it has compared rows since 3.15.
-    """
-
-    def get_fallback_sql(
-        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper
-    ) -> tuple[str, Any]:
+    def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> tuple[str, Any]:
+        # Django would write ANDs and ORs, though SQLite has compared rows since 3.15.
         return GreaterThan.as_sql(self, compiler, connection)
+
+    def as_mysql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> tuple[str, Any]:
+        # It would compare the rows one by one, from the first.
+        return self.get_fallback_sql(compiler, connection)
 
 
 class KeysetPagination(pagination.BasePagination):

@@ -1,9 +1,14 @@
+import base64
+import json
+
 import pytest
+from django.db import connections
 
 from repairjobs.client import ClientUnavailable
-from repairjobs.models import ClientJob, DeliveryReport, Job, Payment, Sms
+from repairjobs.models import ClientJob, DeliveryReport, Job, JobTransaction, Payment, Sms
 from repairjobs.services import hearing, parts
 from tests.repairjobs import desk
+from tests.repairjobs.desk import NOON
 from tests.repairjobs.factories import ClientJobFactory
 from tests.repairjobs.fake_vonage import FakeVonage
 
@@ -90,6 +95,13 @@ class TestJobs:
         assert (answer.status_code, list(answer.json())) == (400, [name])
 
 
+def rows_read():
+    """Steps along an index that MariaDB made for this connection."""
+    with connections["repairjobs"].cursor() as cursor:
+        cursor.execute("SHOW SESSION STATUS LIKE 'Handler_read_next'")
+        return int(cursor.fetchone()[1])
+
+
 class TestTransactions:
     def test_are_listed_in_the_ledgers_own_words(self, api, job):
         rows = api.get("/jobs/00123/transactions").json()
@@ -105,6 +117,24 @@ class TestTransactions:
         rest = first.headers["Link"].partition(">")[0].removeprefix("<http://testserver")
 
         assert len(first.json()) + len(api.get(rest).json()) == 3
+
+    @pytest.mark.skipif(
+        connections["repairjobs"].vendor != "mysql", reason="counts the rows that MariaDB reads"
+    )
+    def test_cost_a_page_wherever_it_is(self, api, job):
+        lines = [
+            JobTransaction(job=job, status="NEW", created_at=NOON, note="GET") for _ in "a" * 2000
+        ]
+        JobTransaction.objects.bulk_create(lines)
+        last = JobTransaction.objects.order_by("-created_at", "-pk")[20]
+
+        for path in ("/transactions", f"/jobs/{job.pk}/transactions"):
+            key = json.dumps([last.created_at.isoformat(), last.pk]).encode()
+            cursor = base64.urlsafe_b64encode(key).decode().rstrip("=")
+            before = rows_read()
+            answer = api.get(f"{path}?limit=10&cursor={cursor}")
+            assert len(answer.json()) == 10
+            assert rows_read() - before < 50
 
 
 class TestPayments:
