@@ -4,7 +4,7 @@ import json
 import os
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,7 +12,7 @@ import pymongo
 from bson.errors import BSONError
 from django.conf import settings
 from django.db import IntegrityError, InterfaceError, OperationalError
-from pymongo.collection import Collection
+from pymongo.collection import Collection as MongoCollection
 from pymongo.errors import DuplicateKeyError, PyMongoError
 
 from repairjobs.documents_table import JobDocument
@@ -40,9 +40,13 @@ class DocumentStore(ABC):
         :raises DocumentsUnavailable: if it may not have been stored.
         """
 
-    @abstractmethod
     def get(self, job_id: str) -> Document | None:
         """Return the job's document as it was put."""
+        return self.get_many([job_id]).get(job_id)
+
+    @abstractmethod
+    def get_many(self, job_ids: Collection[str]) -> dict[str, Document]:
+        """Return the documents of these jobs by ``job_id``, of those that have one."""
 
     @abstractmethod
     def find(
@@ -74,6 +78,10 @@ def _as_json(document: Document) -> str:
     return text
 
 
+def _by_id(found: Iterable[Document]) -> dict[str, Document]:
+    return {document["job_id"]: document for document in found}
+
+
 def _int64(digits: str) -> int:
     if (number := int(digits)) not in INT64:
         raise ValueError("a document's integers must be of 64 bits")
@@ -92,7 +100,7 @@ INDEXES = [
     pymongo.IndexModel([("job_status", 1), ("_has_attention", 1), ("job_id", 1)]),
 ]
 
-_collections: dict[tuple[int, str], Collection[Document]] = {}
+_collections: dict[tuple[int, str], MongoCollection[Document]] = {}
 _indexed: set[tuple[int, str]] = set()
 _lock = threading.Lock()
 
@@ -106,7 +114,7 @@ def _forget_lock() -> None:
 os.register_at_fork(after_in_child=_forget_lock)
 
 
-def _collection(url: str) -> Collection[Document]:
+def _collection(url: str) -> MongoCollection[Document]:
     """The collection behind this process's own client: its parent's would hang."""
     place = (os.getpid(), url)
     with _lock:
@@ -118,7 +126,7 @@ def _collection(url: str) -> Collection[Document]:
     return _collections[place]
 
 
-def _connected(url: str) -> Collection[Document]:
+def _connected(url: str) -> MongoCollection[Document]:
     client: pymongo.MongoClient[Document] = pymongo.MongoClient(
         url,
         timeoutMS=CALL_TIMEOUT,
@@ -160,9 +168,10 @@ class MongoDocuments(DocumentStore):
                 # The job is there, perhaps since a moment ago and then perhaps older than ours.
                 jobs.replace_one(older, stored)
 
-    def get(self, job_id: str) -> Document | None:
+    def get_many(self, job_ids: Collection[str]) -> dict[str, Document]:
+        wanted = {"job_id": {"$in": list(job_ids)}}
         with _mongo_failures():
-            return _collection(self.url).find_one({"job_id": job_id}, INTERNAL)
+            return _by_id(_collection(self.url).find(wanted, INTERNAL))
 
     def find(
         self, *, status: str | None, attention: bool | None, after: str | None, limit: int
@@ -213,10 +222,9 @@ class SqlDocuments(DocumentStore):
                 # The job is there, perhaps since a moment ago and then perhaps older than ours.
                 older.update(**columns)
 
-    def get(self, job_id: str) -> Document | None:
+    def get_many(self, job_ids: Collection[str]) -> dict[str, Document]:
         with _sql_failures():
-            found = self._read(JobDocument.objects.filter(job_id=job_id))
-        return found[0] if found else None
+            return _by_id(self._read(JobDocument.objects.filter(job_id__in=job_ids)))
 
     def find(
         self, *, status: str | None, attention: bool | None, after: str | None, limit: int

@@ -123,6 +123,10 @@ class JobQuerySet(models.QuerySet["Job"]):
         """
         return self.select_for_update().get(pk=job_id)
 
+    def with_details(self) -> Self:
+        """These, with all that their documents show read along."""
+        return self.prefetch_related("parts", "sms", "errands")
+
     def under_way(self) -> Self:
         return self.filter(closed_at=None)
 
@@ -442,6 +446,10 @@ class Errand(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.subject} of job {self.job_id}".replace("  ", " ")
+
+    @property
+    def is_quarantined(self) -> bool:
+        return self.due_at is None
 
 
 def ahead(length: timedelta) -> Any:

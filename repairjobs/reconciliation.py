@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterator
 
 from repairjobs import client
-from repairjobs.documents import documents
+from repairjobs.documents import Document, documents
 from repairjobs.models import SMALLEST_ID, ClientJob, Job, JobStatus, spoken_id
-from repairjobs.rendering import document_of
+from repairjobs.rendering import document_of, in_order
 from repairjobs.services.collecting import SWEEP_ROWS
 from repairjobs.services.following import status_in
 
@@ -18,11 +18,12 @@ def differences(*, progress: Progress) -> Iterator[str]:
     :raises ClientUnavailable:
     :raises DocumentsUnavailable:
     """
-    for jobs in Job.objects.all().chunks():
+    for jobs in Job.objects.with_details().chunks():
         rows = client.fetch(jobs)
+        stored = documents().get_many([job.spoken_id for job in jobs.values()])
         for job in jobs.values():
             yield from _with_client(job, rows.get(job.pk))
-            yield from _with_document(job)
+            yield from _with_document(job, stored.get(job.spoken_id))
             yield from _owed(job)
         progress(len(jobs))
     yield from _not_taken_over()
@@ -38,8 +39,7 @@ def _with_client(job: Job, row: ClientJob | None) -> Iterator[str]:
         yield f"{job}: the client's customer or product is another one"
 
 
-def _with_document(job: Job) -> Iterator[str]:
-    document = documents().get(spoken_id(job.pk))
+def _with_document(job: Job, document: Document | None) -> Iterator[str]:
     if document is None:
         yield f"{job}: there is no document"
     elif document != document_of(job):
@@ -47,7 +47,7 @@ def _with_document(job: Job) -> Iterator[str]:
 
 
 def _owed(job: Job) -> Iterator[str]:
-    for errand in job.errands.order_by("pk"):
+    for errand in in_order(job.errands):
         yield f"{job}: owed: {errand.kind}, attempts: {errand.attempts} {errand.last_error}".strip()
 
 

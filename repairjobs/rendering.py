@@ -1,11 +1,15 @@
 """A job as its document shows it, and the words of its SMS."""
 
 from collections.abc import Iterator
-from typing import Any
+from operator import attrgetter
+from typing import Any, TypeVar
 
+from django.db.models import Manager, Model
 from django.template.loader import render_to_string
 
 from repairjobs.models import RANKS, Errand, Job, JobStatus, Sms, SmsKind, SmsState
+
+Row = TypeVar("Row", bound=Model)
 
 
 def document_of(job: Job) -> dict[str, Any]:
@@ -33,7 +37,7 @@ def document_of(job: Job) -> dict[str, Any]:
                 "quantity": part.quantity,
                 "status": part.status,
             }
-            for part in job.parts.order_by("pk")
+            for part in in_order(job.parts)
         ],
         "attention": list(attention(job)),
     }
@@ -51,10 +55,10 @@ def attention(job: Job) -> Iterator[str]:
         yield f"CLOSED before, and now {job.status} at the client"
     if job.status == JobStatus.CLOSED and job.paid_at is None:
         yield "closed by the client without a payment"
-    for sms in job.sms.exclude(kind=SmsKind.INBOUND).order_by("pk"):
+    for sms in in_order(job.sms):
         yield from _attention_to(sms)
-    for errand in Errand.objects.quarantined().filter(job=job).order_by("pk"):
-        yield f"given up for now: {errand.kind} {errand.subject}".strip()
+    for errand in in_order(job.errands):
+        yield from _given_up(errand)
 
 
 def _attention_to(sms: Sms) -> Iterator[str]:
@@ -64,6 +68,16 @@ def _attention_to(sms: Sms) -> Iterator[str]:
         yield f"the {sms.kind} SMS did not arrive: {sms.reason}"
     if sms.state == SmsState.WITHHELD and sms.needs_attention:
         yield f"the {sms.kind} SMS was not sent: {sms.reason}"
+
+
+def _given_up(errand: Errand) -> Iterator[str]:
+    if errand.is_quarantined:
+        yield f"given up for now: {errand.kind} {errand.subject}".strip()
+
+
+def in_order(rows: Manager[Row]) -> list[Row]:
+    """A job's rows of a kind, by their own ids; asked for only if they were not read with it."""
+    return sorted(rows.all(), key=attrgetter("pk"))
 
 
 def text_of(kind: SmsKind, job: Job) -> str:

@@ -230,6 +230,21 @@ class TestGet:
         assert store.get("JOB-é") is None
 
 
+class TestGetMany:
+    def test_answers_by_id_those_that_there_are(self, store):
+        for job_id in ["00001", "00002", "00003"]:
+            store.put(document(job_id, note=job_id), version=1)
+
+        found = store.get_many(["00003", "00001", "00004", "00001"])
+
+        assert found == {id: document(id, note=id) for id in ["00001", "00003"]}
+
+    def test_of_none_is_nothing(self, store):
+        store.put(document(), version=1)
+
+        assert store.get_many([]) == {}
+
+
 class TestFind:
     @pytest.fixture(autouse=True)
     def _some(self, store):
@@ -288,10 +303,11 @@ class TestAStoreThatIsAway:
         [
             lambda store: store.put(document(), version=1),
             lambda store: store.get("00123"),
+            lambda store: store.get_many(["00123"]),
             lambda store: store.find(status=None, attention=None, after=None, limit=1),
             lambda store: store.ping(),
         ],
-        ids=["put", "get", "find", "ping"],
+        ids=["put", "get", "get_many", "find", "ping"],
     )
     def test_says_so(self, store_away, call):
         with pytest.raises(DocumentsUnavailable):
