@@ -20,6 +20,7 @@ logger = logging.getLogger(__name__)
 Clock = Callable[[], datetime]
 
 RUN_SECONDS = 20.0
+DOCUMENTS_AT_ONCE = 100
 # The longest that a worker waits for its SMS to be the next.
 PATIENCE = timedelta(seconds=5)
 MOST_ATTEMPTS = 12
@@ -37,11 +38,12 @@ def run_errands(kind: ErrandKind, *, clock: Clock) -> int:
     tried, until = 0, time.monotonic() + RUN_SECONDS
     is_there = True
     while is_there and time.monotonic() < until:
-        errand = Errand.objects.claim(kind)
-        if errand is None:
+        is_document = kind == ErrandKind.DOCUMENT
+        errands = Errand.objects.claim(kind, most=DOCUMENTS_AT_ONCE if is_document else 1)
+        if not errands:
             break
-        tried += 1
-        is_there = _run(errand, clock)
+        tried += len(errands)
+        is_there = _write_documents(errands) if is_document else _run(errands[0], clock)
     return tried
 
 
@@ -49,14 +51,47 @@ def _run(errand: Errand, clock: Clock) -> bool:
     """Do an errand, or put it off. Return whether the system that it needs is there."""
     try:
         RUNNERS[errand.kind](errand, clock)
-    except (client.ClientUnavailable, DocumentsUnavailable) as error:
-        logger.warning("Put off %s %d: %s", errand.kind, errand.pk, error)
-        put_off(errand, error)
+    except client.ClientUnavailable as error:
+        _await_system([errand], error)
         return False
     except Exception as error:
-        logger.exception("Failed %s %d", errand.kind, errand.pk)
-        put_off(errand, error, is_its_fault=True)
+        _blame(errand, error)
     return True
+
+
+def _write_documents(errands: list[Errand]) -> bool:
+    """Write the documents of jobs, with one look at them all and one record of what was written.
+
+    Return whether the store is there.
+    """
+    found = Job.objects.with_details().in_bulk([errand.job_id for errand in errands])
+    written: dict[int, int] = {}
+    is_there = True
+    for number, errand in enumerate(errands):
+        job = found[errand.job_id]
+        try:
+            documents().put(document_of(job), version=job.version)
+        except DocumentsUnavailable as error:
+            _await_system(errands[number:], error)
+            is_there = False
+            break
+        except Exception as error:
+            _blame(errand, error)
+        else:
+            written[job.pk] = job.version
+    jobs.record_documents_written(errands[0].claim, written)
+    return is_there
+
+
+def _await_system(errands: list[Errand], error: Exception) -> None:
+    logger.warning("Put off %d %s: %s", len(errands), errands[0].kind, error)
+    for errand in errands:
+        put_off(errand, error)
+
+
+def _blame(errand: Errand, error: Exception) -> None:
+    logger.error("Failed %s %d", errand.kind, errand.pk, exc_info=error)
+    put_off(errand, error, is_its_fault=True)
 
 
 @in_transaction
@@ -85,12 +120,6 @@ def _pause_after(attempts: int) -> float:
     longest = min(FIRST_PAUSE * 2.0 ** (attempts - 1), LONGEST_PAUSE)
     # Not all at once when the system is back.
     return random.uniform(longest / 2, longest)
-
-
-def _write_document(errand: Errand, clock: Clock) -> None:
-    job = Job.objects.get(pk=errand.job_id)
-    documents().put(document_of(job), version=job.version)
-    jobs.record_document_written(errand, version=job.version)
 
 
 def _send_sms(errand: Errand, clock: Clock) -> None:
@@ -129,7 +158,6 @@ def _tell_client(errand: Errand, clock: Clock) -> None:
 
 
 RUNNERS: Mapping[str, Callable[[Errand, Clock], None]] = {
-    ErrandKind.DOCUMENT: _write_document,
     ErrandKind.SMS: _send_sms,
     ErrandKind.STATUS: _tell_client,
 }

@@ -1,4 +1,4 @@
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple, Self
@@ -389,21 +389,27 @@ class ErrandQuerySet(models.QuerySet["Errand"]):
         if not is_new and kind == ErrandKind.DOCUMENT and owed.due_at is None:
             self.filter(pk=owed.pk).retry()
 
+    def owe_new(self, kind: ErrandKind, subjects: Mapping[Job, str]) -> None:
+        """Owe something for each of these jobs, which owe nothing of the kind yet."""
+        self.bulk_create(
+            Errand(job=job, kind=kind, subject=subject, due_at=Now())
+            for job, subject in subjects.items()
+        )
+
     @in_transaction
-    def claim(self, kind: str) -> "Errand | None":
-        """An errand that is due, for this caller alone until its lease ends; None if none is."""
+    def claim(self, kind: str, *, most: int = 1) -> "list[Errand]":
+        """Errands that are due, for this caller alone until their lease ends."""
         skip = connections["repairjobs"].features.has_select_for_update_skip_locked
         due = self.select_for_update(skip_locked=skip).filter(kind=kind, due_at__lte=Now())
         # By the index that finds them: sorting would lock every one that is due.
-        errand = due.order_by("due_at").first()
-        if errand is None:
-            return None
-        errand.claim = uuid4()
-        errand.attempts += 1
-        self.filter(pk=errand.pk).update(
-            claim=errand.claim, attempts=errand.attempts, due_at=ahead(settings.ERRAND_LEASE)
+        errands, claim = list(due.order_by("due_at")[:most]), uuid4()
+        for errand in errands:
+            errand.claim = claim
+            errand.attempts += 1
+        self.filter(pk__in=[errand.pk for errand in errands]).update(
+            claim=claim, attempts=models.F("attempts") + 1, due_at=ahead(settings.ERRAND_LEASE)
         )
-        return errand
+        return errands
 
     def held(self, errand: "Errand") -> Self:
         """The errand's row, if the caller's claim on it still stands."""

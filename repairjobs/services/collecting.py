@@ -17,7 +17,7 @@ from repairjobs.models import (
     Piece,
 )
 from repairjobs.services.jobs import change
-from repairjobs.services.owing import owe_courtesy, withhold_courtesy
+from repairjobs.services.owing import owe_courtesy, owe_first_texts, withhold_courtesy
 from repairjobs.transactions import in_transaction
 
 # How many ids below the highest one are read again: ids are not given in order of creation.
@@ -103,10 +103,8 @@ def _open_files(jobs: list[Job], *, at: datetime) -> None:
         JobTransaction(job=job, status=job.status, created_at=at, note="GET new job")
         for job in jobs
     )
-    for job in jobs:
-        Errand.objects.owe(job, ErrandKind.DOCUMENT)
-        if not job.is_held:
-            owe_courtesy(job, at=at)
+    Errand.objects.owe_new(ErrandKind.DOCUMENT, dict.fromkeys(jobs, ""))
+    owe_first_texts([job for job in jobs if not job.is_held], at=at)
 
 
 def _reopen(known: Mapping[int, Job], *, at: datetime) -> int:

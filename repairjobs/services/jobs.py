@@ -1,5 +1,8 @@
 """A job while a step changes it: held until then, and shown by its document afterwards."""
 
+from collections.abc import Mapping
+from uuid import UUID
+
 from repairjobs.models import (
     Errand,
     ErrandKind,
@@ -50,11 +53,11 @@ def retry_errand(errand: Errand) -> bool:
 
 
 @in_transaction
-def record_document_written(errand: Errand, *, version: int) -> None:
-    """The job's document is stored in this version; a newer one is due at once."""
-    job = Job.objects.locked(errand.job_id)
-    held = Errand.objects.held(errand)
-    if job.version == version:
-        held.delete()
-    else:
-        held.retry()
+def record_documents_written(claim: UUID | None, versions: Mapping[int, int]) -> None:
+    """These jobs' documents, claimed together, are stored in these versions; newer ones are due."""
+    # In one order, so that no two wait for each other.
+    jobs = Job.objects.select_for_update().filter(pk__in=versions).order_by("pk")
+    done = [job.pk for job in jobs if job.version == versions[job.pk]]
+    held = Errand.objects.filter(job__in=versions, kind=ErrandKind.DOCUMENT, claim=claim)
+    held.filter(job__in=done).delete()
+    held.retry()

@@ -1,5 +1,6 @@
 """What a job's state makes due: its texts, the client's statuses; each owed once."""
 
+from collections.abc import Collection
 from datetime import datetime
 
 from django.conf import settings
@@ -53,6 +54,25 @@ def _owe_status_after(sms: Sms, job: Job, status: JobStatus) -> None:
 def owe_courtesy(job: Job, *, at: datetime) -> None:
     _owe_one_sms(SmsKind.COURTESY, job, at=at)
     carry_on(job, at=at)
+
+
+def owe_first_texts(jobs: Collection[Job], *, at: datetime) -> None:
+    """Owe the courtesy SMS of jobs that are new to us, all at once."""
+    numbers = {job: carrier.normalised(job.mobile) for job in jobs}
+    known = OptOut.objects.filter(number__in={number for number in numbers.values() if number})
+    opted_out = set(known.values_list("number", flat=True))
+    texts = []
+    for job, number in numbers.items():
+        if number and number not in opted_out:
+            sms = draft(SmsKind.COURTESY, job, at=at)
+            sms.once, sms.recipient = _once(SmsKind.COURTESY, job), number
+            texts.append(sms)
+        else:
+            owe_courtesy(job, at=at)
+    Sms.objects.bulk_create(texts)
+    Errand.objects.owe_new(
+        ErrandKind.SMS, {sms.job: str(sms.reference) for sms in texts if sms.job}
+    )
 
 
 def withhold_courtesy(job: Job, *, at: datetime) -> None:

@@ -21,7 +21,7 @@ def _arm(when: str, place: str) -> None:
         if when == "before":
             os.kill(os.getpid(), signal.SIGKILL)
         answer = original(*args, **kwargs)
-        if answer is not None or name.startswith("record"):
+        if answer or name.startswith("record"):
             os.kill(os.getpid(), signal.SIGKILL)
         return answer
 

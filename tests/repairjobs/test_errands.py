@@ -84,8 +84,8 @@ BOUNDARIES = [
     (telling, "record_status_written", True, 1, False),
     (errands, "document_of", False, 1, False),
     (errands, "documents", False, 1, False),
-    (jobs, "record_document_written", False, 1, False),
-    (jobs, "record_document_written", True, 1, False),
+    (jobs, "record_documents_written", False, 1, False),
+    (jobs, "record_documents_written", True, 1, False),
 ]
 
 
@@ -115,9 +115,9 @@ class TestACrash:
         assert not Errand.objects.exists()
 
     def test_leaves_to_its_claim_what_another_finished(self, job, phone):
-        first = Errand.objects.claim(ErrandKind.SMS)
+        [first] = Errand.objects.claim(ErrandKind.SMS)
         desk.wait(hours=1)
-        second = Errand.objects.claim(ErrandKind.SMS)
+        [second] = Errand.objects.claim(ErrandKind.SMS)
 
         errands._run(second, timezone.now)
         errands._run(first, timezone.now)
@@ -392,6 +392,53 @@ class TestDocument:
 
         assert desk.status_of(1) == ("IN PROGRESS", "IN PROGRESS", "IN PROGRESS")
         assert not Errand.objects.exists()
+
+    def test_of_many_jobs_costs_each_but_its_own_writing(self, django_assert_max_num_queries):
+        ClientJobFactory.create_batch(50)
+        desk.collect()
+
+        # At most four to put each: an update, or a savepoint with an insert.
+        with django_assert_max_num_queries(50 * 4 + 20, using="repairjobs"):
+            assert desk.run(ErrandKind.DOCUMENT) == 50
+
+        assert not Errand.objects.filter(kind=ErrandKind.DOCUMENT).exists()
+
+    def test_that_cannot_be_stored_keeps_back_no_other(self, monkeypatch):
+        rows = ClientJobFactory.create_batch(3)
+        desk.collect()
+        original = errands.document_of
+
+        def document_of(job):
+            if job.pk == rows[1].pk:
+                raise ValueError("no JSON")
+            return original(job)
+
+        monkeypatch.setattr(errands, "document_of", document_of)
+        errands.run_errands(ErrandKind.DOCUMENT, clock=timezone.now)
+
+        left = Errand.objects.get(kind=ErrandKind.DOCUMENT)
+        assert (left.job_id, left.last_error) == (rows[1].pk, "ValueError: no JSON")
+
+    def test_waits_with_all_that_were_claimed_with_it(self, monkeypatch):
+        ClientJobFactory.create_batch(3)
+        desk.collect()
+        written = []
+
+        def put(document, *, version):
+            if written:
+                raise DocumentsUnavailable("gone")
+            written.append(document["job_id"])
+
+        store = errands.documents()
+        monkeypatch.setattr(store, "put", put)
+        monkeypatch.setattr(errands, "documents", lambda: store)
+        errands.run_errands(ErrandKind.DOCUMENT, clock=timezone.now)
+
+        left = Errand.objects.filter(kind=ErrandKind.DOCUMENT)
+        assert list(left.values_list("last_error", flat=True)) == [
+            "DocumentsUnavailable: gone",
+            "DocumentsUnavailable: gone",
+        ]
 
 
 class TestReports:

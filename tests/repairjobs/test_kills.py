@@ -21,14 +21,14 @@ BOUNDARIES = [
     "before urllib3.connection:HTTPConnection.getresponse",  # the bytes are out
     "after urllib3.connection:HTTPConnection.getresponse",
     "after repairjobs.sms:send",
-    "before repairjobs.services.owing:carry_on",  # in the transaction, before its commit
+    "before repairjobs.services.collecting:owe_first_texts",  # before the commit
     "after repairjobs.services.texting:record_accepted",
     "before repairjobs.services.telling:intend_status",
     "before repairjobs.client:compare_and_set",
     "after repairjobs.client:compare_and_set",
     "after repairjobs.services.telling:record_status_written",
     "before repairjobs.errands:documents",
-    "after repairjobs.services.jobs:record_document_written",
+    "after repairjobs.services.jobs:record_documents_written",
 ]
 AGAIN = [each for each in BOUNDARIES if ":record" in each or "sms:send" in each]
 

@@ -47,7 +47,7 @@ DEADLY = [
     (ErrandKind.SMS, texting, "record_unknown"),
     (ErrandKind.STATUS, telling, "intend_status"),
     (ErrandKind.STATUS, client, "compare_and_set"),
-    (ErrandKind.DOCUMENT, jobs, "record_document_written"),
+    (ErrandKind.DOCUMENT, jobs, "record_documents_written"),
 ]
 
 

@@ -1,7 +1,7 @@
 import pytest
 
 from repairjobs.documents import documents
-from repairjobs.models import ClientJob, Errand, Job, JobTransaction, Sms
+from repairjobs.models import ClientJob, Errand, Job, JobTransaction, OptOut, Sms
 from repairjobs.services import collecting
 from tests.repairjobs import desk
 from tests.repairjobs.desk import NOON
@@ -118,6 +118,30 @@ class TestCollect:
         ClientJobFactory.create_batch(10)
 
         assert desk.collect() == 10
+
+    def test_takes_many_with_few_queries(self, django_assert_max_num_queries):
+        ClientJobFactory.create_batch(300)
+
+        with django_assert_max_num_queries(40, using="repairjobs"):
+            assert desk.collect() == 300
+
+        assert Errand.objects.filter(kind="sms").count() == 300
+        assert Errand.objects.filter(kind="document").count() == 300
+
+    def test_texts_who_can_be_texted_among_many(self, phone):
+        OptOut.objects.create(number="+447700900002", since=NOON)
+        for job_id, mobile in enumerate(["07700 900001", "07700 900002", "none", None], 1):
+            ClientJobFactory(job_id=job_id, mobile=mobile)
+
+        desk.collect()
+        desk.run()
+
+        assert [to for to, text in phone.received] == ["+447700900001"]
+        assert [desk.sms_of(job_id) for job_id in range(1, 5)] == [
+            [("courtesy", "accepted")],
+            *[[("courtesy", "withheld")]] * 3,
+        ]
+        assert set(ClientJob.objects.values_list("status", flat=True)) == {"OPENED"}
 
     def test_sweeps_in_pieces_round_and_round(self, monkeypatch):
         ClientJobFactory(job_id=5_000)
