@@ -1,7 +1,8 @@
 """What every benchmark borrows: scratch stores, a web server, ``wrk``, rounds and tables.
 
 Needs a PostgreSQL server (``BENCH_POSTGRES_URL``, else 127.0.0.1:5432 without a password) and
-``wrk``. Whatever a run makes (databases, folders, processes) is gone when it ends.
+``wrk``, for the repair jobs a MariaDB server (``MYSQL_URL``, else 127.0.0.1:3306, root without a
+password). Whatever a run makes (databases, folders, processes) is gone when it ends.
 """
 
 import getpass
@@ -28,6 +29,7 @@ from urllib.parse import urlsplit, urlunsplit
 from urllib.request import urlopen
 
 import psycopg2
+import pymysql
 
 from config.run import WEB_BACKLOG, WEB_THREADS
 
@@ -39,6 +41,9 @@ UNITS = {"us": 1e-3, "ms": 1.0, "s": 1e3, "m": 60e3}
 
 
 # --- Stores ----------------------------------------------------------------------------------
+
+MYSQL_URL = os.environ.get("MYSQL_URL", "mysql://root@127.0.0.1:3306")
+ON_MARIADB = {"repairjobs", "client"}
 
 
 @cache
@@ -54,9 +59,25 @@ def postgres_url() -> str:
     sys.exit(f"No PostgreSQL server at {' or '.join(urls)}; name one: BENCH_POSTGRES_URL=…")
 
 
-def _administer(statement: str) -> None:
-    connection = psycopg2.connect(postgres_url())
-    connection.autocommit = True
+def mariadb(url: str = MYSQL_URL) -> Any:
+    """A session on the MariaDB server, each statement a transaction of its own."""
+    place = urlsplit(url)
+    return pymysql.connect(
+        host=place.hostname,
+        port=place.port or 3306,
+        user=place.username,
+        password=place.password or "",
+        database=place.path.strip("/") or None,
+        autocommit=True,
+    )
+
+
+def _administer(alias: str, statement: str) -> None:
+    if alias in ON_MARIADB:
+        connection = mariadb()
+    else:
+        connection = psycopg2.connect(postgres_url())
+        connection.autocommit = True
     connection.cursor().execute(statement)
     connection.close()
 
@@ -88,14 +109,13 @@ class Stores:
 
 @contextmanager
 def scratch_stores(*aliases: str, **settings: str) -> Iterator[Stores]:
-    """The project's stores, new and migrated: these on PostgreSQL, all others SQLite files.
+    """The project's stores, new and migrated: these on servers, all others SQLite files.
 
     ``settings`` go into the environment of what runs on them (``SERVICES="dashboard"``).
     """
     suffix = secrets.token_hex(4)
     names = {alias: f"bench_{alias}_{suffix}" for alias in aliases}
-    server = urlsplit(postgres_url())
-    urls = {alias: urlunsplit(server._replace(path=f"/{name}")) for alias, name in names.items()}
+    urls = {alias: _url(alias, name) for alias, name in names.items()}
     folder = tempfile.mkdtemp(prefix="bench-")
     env = {
         "DATA_DIR": folder,
@@ -110,14 +130,20 @@ def scratch_stores(*aliases: str, **settings: str) -> Iterator[Stores]:
         **settings,
     }
     try:
-        for name in names.values():
-            _administer(f"CREATE DATABASE {name}")
+        for alias, name in names.items():
+            _administer(alias, f"CREATE DATABASE {name}")
         run_python("manage.py", "migrate_stores", "--verbosity", "0", env=env)
         yield Stores(urls, env)
     finally:
-        for name in names.values():
-            _administer(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        for alias, name in names.items():
+            force = "" if alias in ON_MARIADB else "WITH (FORCE)"
+            _administer(alias, f"DROP DATABASE IF EXISTS {name} {force}")
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _url(alias: str, name: str) -> str:
+    server = MYSQL_URL if alias in ON_MARIADB else postgres_url()
+    return urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
 
 
 def run_python(*arguments: str, env: Mapping[str, str]) -> str:

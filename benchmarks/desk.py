@@ -1,0 +1,226 @@
+"""The repair jobs' steps, timed in a process of their own that keeps its connections."""
+
+import os
+import resource
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+PAGE = 1_000
+LOOKS_NEW = "UPPER(Job_status) LIKE BINARY '%%NEW%%'"
+
+
+@contextmanager
+def desk(env: Mapping[str, str]) -> Iterator[Callable[..., Any]]:
+    """A process with these settings, which runs the functions below."""
+    with ProcessPoolExecutor(
+        1, mp_context=get_context("spawn"), initializer=_set_up, initargs=(dict(env),)
+    ) as pool:
+        yield lambda step, *arguments: pool.submit(step, *arguments).result()
+
+
+def _set_up(env: dict[str, str]) -> None:
+    os.environ |= env | {"DJANGO_SETTINGS_MODULE": "config.settings"}
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # where the console backend's SMS go
+    import logging
+
+    import django
+
+    django.setup()
+    logging.disable(logging.INFO)
+
+
+# --- Our steps, in seconds -------------------------------------------------------------------
+
+
+def collect(new: int) -> float:
+    """Collect so many new jobs, and no others."""
+    from django.utils import timezone
+
+    from repairjobs.models import ClientJob
+    from repairjobs.services import collecting
+
+    last = ClientJob.objects.order_by("job_id").last()
+    assert last
+    rows = [ClientJob(job_id=last.pk + 1 + number, **MADE_UP) for number in range(new)]
+    ClientJob.objects.bulk_create(rows)
+    return _seconds(lambda: collecting.collect_jobs(at=timezone.now()), expected=new)
+
+
+def follow(changed: int) -> float:
+    """Follow all jobs under way, of which so many have changed since."""
+    from django.db.models import Case, Value, When
+    from django.utils import timezone
+
+    from repairjobs.models import ClientJob, Errand, Job
+    from repairjobs.services import following
+
+    Errand.objects.all().delete()
+    ids = list(Job.objects.under_way().exclude(status="NEW").values_list("pk", flat=True))
+    chosen = ids[:: len(ids) // changed][:changed] if changed else []
+    other = Case(When(status="OPENED", then=Value("IN PROGRESS")), default=Value("OPENED"))
+    ClientJob.objects.filter(pk__in=chosen).update(status=other)
+    return _seconds(lambda: following.follow_jobs(at=timezone.now()), expected=changed)
+
+
+def sweep() -> float:
+    """Sweep one piece of the table, in which nothing is new."""
+    from django.utils import timezone
+
+    from repairjobs.services import collecting
+
+    return _seconds(lambda: collecting.sweep_jobs(at=timezone.now()), expected=0)
+
+
+def collect_first(expected: int) -> tuple[float, float, float]:
+    """Collect into an empty store: seconds, MiB before and at most."""
+    from django.utils import timezone
+
+    from repairjobs.services import collecting
+
+    before = _resident()
+    seconds = _seconds(lambda: collecting.collect_jobs(at=timezone.now()), expected=expected)
+    return seconds, before, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def go_live() -> None:
+    """Say that the first collect of an empty store is over."""
+    from repairjobs.models import Collection
+
+    Collection.objects.update_or_create(pk=1, defaults={"is_live": True})
+
+
+def run_errands(kind: str, expected: int) -> float:
+    """Work off so many errands of a kind; SMS are printed to nowhere."""
+    from django.utils import timezone
+
+    from repairjobs import errands
+    from repairjobs.models import Errand, ErrandKind
+
+    errands.RUN_SECONDS = 600.0
+    seconds = _seconds(
+        lambda: errands.run_errands(ErrandKind(kind), clock=timezone.now), expected=expected
+    )
+    assert not Errand.objects.filter(kind=kind).exists()
+    return seconds
+
+
+def reconcile() -> float:
+    """Compare everything; what differs is told, and counts for nothing here."""
+    from repairjobs.reconciliation import differences
+
+    started = time.perf_counter()
+    for _ in differences(progress=lambda count: None):
+        pass
+    return time.perf_counter() - started
+
+
+def find_documents(status: str | None, attention: bool | None, after: str | None) -> float:
+    """A page of 1,000 documents from the store, in seconds."""
+    from repairjobs.documents import documents
+
+    started = time.perf_counter()
+    documents().find(status=status, attention=attention, after=after, limit=PAGE + 1)
+    return time.perf_counter() - started
+
+
+# --- The naive ways --------------------------------------------------------------------------
+
+
+def scan() -> float:
+    """Look for new jobs by a scan of the client's whole table."""
+    return _seconds(
+        lambda: len(_rows("client", "SELECT * FROM Jobs WHERE UPPER(TRIM(Job_status)) = 'NEW'")),
+        expected=None,
+    )
+
+
+def ask_for_each() -> float:
+    """Look at the jobs under way by a query for each."""
+    from repairjobs.models import ClientJob, Job
+
+    def look() -> int:
+        return sum(
+            ClientJob.objects.get(pk=job.pk).plain_status != job.status
+            for job in Job.objects.under_way()
+        )
+
+    return _seconds(look, expected=None)
+
+
+# --- The limit: our SQL without us -----------------------------------------------------------
+
+
+def read_new() -> float:
+    """What a collect that finds nothing asks the client, by PyMySQL."""
+    from repairjobs.models import Collection
+    from repairjobs.services.collecting import LOOK_BACK
+
+    watermark = Collection.objects.current().watermark
+    assert watermark is not None
+    behind = "FROM Jobs WHERE Job_id > %s"
+
+    def look() -> int:
+        found, after = 0, watermark - LOOK_BACK
+        while ids := _rows(
+            "client", f"SELECT Job_id {behind} ORDER BY Job_id LIMIT {PAGE}", [after]
+        ):
+            piece = f"SELECT * {behind} AND Job_id <= %s AND {LOOKS_NEW} ORDER BY Job_id"
+            _rows("client", f"{piece} LIMIT {PAGE}", [after, ids[-1][0]])
+            after = ids[-1][0]
+        return found
+
+    return _seconds(look, expected=0)
+
+
+def read_under_way() -> float:
+    """What a follow that finds nothing asks us and the client, by PyMySQL."""
+    under_way = "FROM repairjobs_job WHERE closed_at IS NULL AND job_id > %s ORDER BY job_id"
+
+    def look() -> int:
+        found, after = 0, 0
+        while jobs := _rows("repairjobs", f"SELECT * {under_way} LIMIT {PAGE}", [after]):
+            ids = ", ".join(str(job[0]) for job in jobs)
+            found += len(_rows("client", f"SELECT * FROM Jobs WHERE Job_id IN ({ids})"))
+            after = jobs[-1][0]
+        return found
+
+    return _seconds(look, expected=None)
+
+
+def _rows(alias: str, statement: str, values: list[Any] | None = None) -> Any:
+    from django.db import connections
+
+    connections[alias].ensure_connection()
+    with connections[alias].connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        return cursor.fetchall()
+
+
+def _seconds(step: Callable[[], int], *, expected: int | None) -> float:
+    started = time.perf_counter()
+    found = step()
+    seconds = time.perf_counter() - started
+    assert expected in (None, found), f"{found} instead of {expected}"
+    return seconds
+
+
+def _resident() -> float:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 2**20
+
+
+MADE_UP = {
+    "type": "REPAIR",
+    "status": "NEW",
+    "firstname": "Test",
+    "lastname": "Customer",
+    "postcode": "AB1 2CD",
+    "mobile": "07700 900123",
+    "product_id": "WM-1",
+    "product_type": "Washing machine",
+}
