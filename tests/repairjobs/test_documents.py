@@ -342,6 +342,24 @@ class TestMongo:
             with pytest.raises(pymongo.errors.DuplicateKeyError):
                 jobs.insert_one({"job_id": "00123"})
 
+    @pytest.mark.parametrize("asked", [{}, {"attention": False}])
+    def test_reads_no_more_than_it_finds(self, mongo_documents, mongo_url, asked):
+        for number in range(250):
+            status = "CLOSED" if number < 200 else "NEW"
+            mongo_documents.put(document(f"{number:05}", status=status), version=1)
+        asked = {"status": "CLOSED", "attention": None, "after": "00090", "limit": 110} | asked
+
+        with pymongo.MongoClient(mongo_url) as client:
+            database = client.get_default_database()
+            database.command("profile", 2)
+            found = mongo_documents.find(**asked)
+            database.command("profile", 0)
+            batches = list(database["system.profile"].find({"op": {"$in": ["query", "getmore"]}}))
+            database.drop_collection("system.profile")
+
+        assert len(found) == 109
+        assert sum(batch["keysExamined"] for batch in batches) == 109
+
     def test_serves_a_forked_process_by_a_client_of_its_own(self, mongo_documents, mongo_url):
         mongo_documents.put(document(), version=1)
         parents = module._collection(mongo_url)
