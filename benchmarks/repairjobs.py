@@ -1,22 +1,32 @@
 """The repair jobs' steps beside a large table of the client's and a small one, on MariaDB."""
 
+import base64
+import json
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
+import requests
+
 from benchmarks import desk
+from benchmarks.desk import PAGE
 from benchmarks.harness import (
+    Server,
     Stores,
     interleaved,
     mariadb,
     median,
     run_python,
     scratch_stores,
+    serving,
     spoken,
     table,
     times,
 )
+from tests.repairjobs.mongod import running_mongod
 
 LARGE, UNDER_WAY, CHANGED, NEW = 1_000_000, 10_000, 100, 10
 MOST = 3.0  # times as long over the large table
@@ -29,6 +39,7 @@ def run(*, quick: bool) -> Iterator[str]:
     under_way = 1_000 if quick else UNDER_WAY
     yield from polls(large, under_way, rounds=3 if quick else 5)
     yield going_live(large, under_way)
+    yield pages(large, documents=10_000 if quick else 100_000, rounds=3 if quick else 5)
     yield errands(under_way)
 
 
@@ -91,10 +102,9 @@ def polls(large: int, under_way: int, *, rounds: int) -> Iterator[str]:
 
 
 @contextmanager
-def repair_stores() -> Iterator[Stores]:
-    with scratch_stores(
-        "repairjobs", "client", SERVICES="repairjobs", SMS_PER_SECOND="1000000"
-    ) as stores:
+def repair_stores(**settings: str) -> Iterator[Stores]:
+    settings |= {"SERVICES": "repairjobs", "SMS_PER_SECOND": "1000000"}
+    with scratch_stores("repairjobs", "client", **settings) as stores:
         run_python("manage.py", "create_client_database", env=stores.env)
         yield stores
 
@@ -170,6 +180,63 @@ def going_live(large: int, new: int) -> str:
     )
 
 
+# --- Pages -----------------------------------------------------------------------------------
+
+
+def pages(lines: int, documents: int, *, rounds: int) -> str:
+    last, flagged = documents - PAGE - 1, documents * 9 // 10 - PAGE - 1
+    end = f"{datetime(2021, 1, 1) + timedelta(seconds=lines - PAGE - 1)}+00:00"  # noqa: DTZ001
+    with ExitStack() as stack:
+        mongo = stack.enter_context(running_mongod())
+        stores = stack.enter_context(repair_stores(MONGO_URL=mongo.url))
+        fill_client(stores, lines, every=2, status="OPENED")
+        take_over(stores)
+        stack.enter_context(desk.desk(stores.env))(desk.fill_documents, documents)
+        server = stack.enter_context(serving(stores.env))
+        sides = {
+            f"/transactions, {lines:,} lines": ("/transactions?", [end, lines - PAGE - 1]),
+            f"/jobs, {documents:,} documents": ("/jobs?", [f"{last:05}"]),
+            "/jobs?status=CLOSED": ("/jobs?status=CLOSED&", [f"{flagged:05}"]),
+            "/jobs?attention=false": ("/jobs?attention=false&", [f"{flagged:05}"]),
+            "/jobs?status=CLOSED&attention=true, none": (
+                "/jobs?status=CLOSED&attention=true&",
+                [f"{flagged:05}"],
+            ),
+        }
+        asked = {
+            (name, where): partial(ask_page, server, path + query)
+            for name, (path, key) in sides.items()
+            for where, query in {"first": "", "last": f"&cursor={cursor(key)}"}.items()
+        }
+        for ask in asked.values():
+            ask()
+        seconds = {side: median(found) for side, found in interleaved(asked, rounds=rounds).items()}
+    return table(
+        f"Pages of {PAGE:,} in MariaDB and MongoDB",
+        ["", "first ms", "last ms", "last/first"],
+        [
+            (
+                name,
+                *(spoken(seconds[name, where] * 1000) for where in ("first", "last")),
+                times(seconds[name, "last"], seconds[name, "first"]),
+            )
+            for name in sides
+        ],
+    )
+
+
+def ask_page(server: Server, query: str) -> float:
+    started = time.perf_counter()
+    answer = requests.get(f"{server.url}{query}&limit={PAGE}".replace("&&", "&"), timeout=60)
+    seconds = time.perf_counter() - started
+    assert answer.ok, answer.content
+    return seconds
+
+
+def cursor(key: list[Any]) -> str:
+    return base64.urlsafe_b64encode(json.dumps(key).encode()).decode().rstrip("=")
+
+
 # --- What is owed --------------------------------------------------------------------------------
 
 
@@ -180,10 +247,11 @@ def errands(count: int) -> str:
         with desk.desk(stores.env) as ask:
             ask(desk.go_live)
             ask(desk.collect_first, count)
-            documents = ask(desk.run_errands, "document", count)
-            rows.append(("documents, beside the ledger", spoken(count / documents)))
-            rows.append(("reconcile_jobs", spoken(count / ask(desk.reconcile))))
-            rows.append(("SMS", spoken(count / ask(desk.run_errands, "sms", count))))
-            statuses = ask(desk.run_errands, "status", count)
-            rows.append(("statuses to the client", spoken(count / statuses)))
+            for name, kind in {
+                "documents, beside the ledger": "document",
+                "SMS": "sms",
+                "statuses to the client": "status",
+            }.items():
+                rows.append((name, spoken(ask(desk.run_errands, kind))))
+            rows.append(("jobs compared by reconcile_jobs", spoken(count / ask(desk.reconcile))))
     return table(f"{count:,} errands, one worker, MariaDB", ["", "a second"], rows)
