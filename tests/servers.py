@@ -12,6 +12,7 @@ import subprocess
 import tempfile
 from abc import ABC, abstractmethod
 from pathlib import Path
+from typing import Any
 
 import environ
 import psycopg2
@@ -135,14 +136,7 @@ class MariaDB(Server):
 
     @staticmethod
     def ask(url: str) -> None:
-        place = environ.Env.db_url_config(f"{url}/mysql")
-        pymysql.connect(
-            host=place["HOST"],
-            port=int(place["PORT"] or 3306),
-            user=place["USER"],
-            password=place["PASSWORD"],
-            connect_timeout=3,
-        ).close()
+        pymysql.connect(**place_of(url), connect_timeout=3).close()
 
     def prepare(self) -> None:
         self.run(
@@ -188,6 +182,18 @@ def _installed(program: str) -> str:
     if found := shutil.which(program, path=path):
         return found
     raise NoServer(f"{program} is not installed")
+
+
+def place_of(url: str) -> dict[str, Any]:
+    """PyMySQL's words for a URL."""
+    place = environ.Env.db_url_config(f"{url}/mysql")
+    port = int(place["PORT"] or 3306)
+    return {
+        "host": place["HOST"],
+        "port": port,
+        "user": place["USER"],
+        "password": place["PASSWORD"],
+    }
 
 
 def why_not(kind: type[Server], url: str) -> Exception | None:
