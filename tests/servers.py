@@ -11,6 +11,8 @@ import signal
 import subprocess
 import tempfile
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -229,3 +231,20 @@ def _start_our_own(kind: type[Server]) -> Server:
     atexit.register(server.stop)
     server.start()
     return server
+
+
+@contextmanager
+def on_its_own(kind: type[Server], folder: Path) -> Iterator[str]:
+    """The URL of a server for one test alone, unless the environment names the one to use.
+
+    :raises NoServer:
+    """
+    if kind.variable in os.environ:
+        yield find(kind)
+        return
+    server = kind(folder)
+    server.start()
+    try:
+        yield server.url
+    finally:
+        server.stop()

@@ -1,22 +1,27 @@
 """The services of docker-compose.yml by their very commands, as processes, on real servers."""
 
+import collections
+import itertools
 import os
 import secrets
 import signal
 import subprocess
 import sys
+import threading
 from contextlib import ExitStack
 from pathlib import Path
+from uuid import uuid4
 
 import psycopg2
+import pymongo
 import pymysql
 import pytest
 import requests
 
 from tests.compose import command_of, environment_of, health_command_of
 from tests.processes import ROOT, answers, environment, eventually, free_port, running
-from tests.repairjobs.mongod import NoMongod, running_mongod
-from tests.servers import MariaDB, NoServer, Postgres, Redis, find, place_of
+from tests.repairjobs.mongod import mongo_server_url  # noqa: F401 - a fixture
+from tests.servers import MariaDB, NoServer, Postgres, Redis, find, on_its_own, place_of
 
 pytestmark = pytest.mark.processes
 
@@ -34,7 +39,6 @@ MESSAGE = {
     "amount": "0.012",
     "uuid": "a596b362-08be-419f-8070-9c3055566e7c",
 }
-JOB = ["Repair", "NEW", "Robin", "Example", "AB1 2CD", "07700 900123", "P-1", "Kettle"]
 # What .env may set, and the file leaves to it.
 FASTER = {"API_KEYS_REQUIRED": "false", "INGEST_SECONDS": "1", "COLLECT_SECONDS": "1"}
 
@@ -45,38 +49,44 @@ class Stack:
     def __init__(self, folder: Path, postgres: str, mariadb: str, mongo: str, redis: str) -> None:
         self.folder = folder
         self.name = f"test_{secrets.token_hex(4)}"
-        self.mariadb, self.postgres = mariadb, postgres
-        self.ports = {"web": free_port(), "dataprovider": free_port()}
+        self.postgres, self.mariadb = postgres, mariadb
+        self.mongo = mongo.replace("/?", f"/{self.name}?")
+        self.ports: dict[str, int] = {}
+        self.processes: dict[str, subprocess.Popen[str]] = {}
         self.addresses = {
             "postgres://app:@postgres/": f"{postgres}/{self.name}_",
             "mysql://app:@mariadb/": f"{mariadb}/{self.name}_",
-            "mongodb://mongo/repairjobs?replicaSet=rs0": mongo.replace("/?", f"/{self.name}?"),
+            "mongodb://mongo/repairjobs?replicaSet=rs0": self.mongo,
             "redis://redis": redis,
             "http://dataprovider:8000": self.url("dataprovider"),
         }
 
-    def url(self, service: str, path: str = "") -> str:
-        return f"http://127.0.0.1:{self.ports[service]}{path}"
+    def url(self, name: str, path: str = "") -> str:
+        return f"http://127.0.0.1:{self.ports.setdefault(name, free_port())}{path}"
 
-    def env(self, service: str, folder: str | None = None) -> dict[str, str]:
+    def env(self, service: str, name: str) -> dict[str, str]:
         """What the file sets, here; each container has a folder of its own."""
         said = environment_of(service, {"SECRET_KEY": "of this test alone"})
-        for name, value in said.items():
+        for variable, value in said.items():
             for theirs, here in self.addresses.items():
                 value = value.replace(theirs, here)
-            said[name] = value
-        written = self.folder / (folder or service)
-        written.mkdir(exist_ok=True)
+            said[variable] = value
+        folder = self.folder / name
+        folder.mkdir(exist_ok=True)
         path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-        return environment(written) | said | FASTER | {"DATA_DIR": str(written), "PATH": path}
+        return environment(folder) | said | FASTER | {"DATA_DIR": str(folder), "PATH": path}
 
-    def here(self, service: str, words: list[str]) -> list[str]:
-        """A command on the port that is the service's on this machine."""
-        port = str(self.ports.get(service, 8000))
-        return [word.replace("8000", port) for word in words]
+    def here(self, name: str, words: list[str]) -> list[str]:
+        """A command on the port that is the container's on this machine."""
+        return [word.replace("8000", self.url(name).rpartition(":")[2]) for word in words]
 
-    def run(self, service: str) -> subprocess.CompletedProcess[str]:
-        return self._run(service, command_of(service))
+    def start(self, service: str, name: str | None = None):
+        """The service as a process; under another name, one more of it."""
+        name = name or service
+        return running(self.env(service, name), *self.here(name, command_of(service)))
+
+    def migrate(self) -> subprocess.CompletedProcess[str]:
+        return self._run("migrate", command_of("migrate"))
 
     def is_healthy(self, service: str) -> bool:
         return self._run(service, health_command_of(service)).returncode == 0
@@ -85,17 +95,16 @@ class Stack:
         return subprocess.run(
             self.here(service, words),
             cwd=ROOT,
-            env=self.env(service),
+            env=self.env(service, service),
             capture_output=True,
             text=True,
             timeout=60,
         )
 
-    def start(self, service: str, folder: str | None = None):
-        return running(self.env(service, folder), *self.here(service, command_of(service)))
-
-    def output(self, service: str) -> str:
-        return (self.folder / service / "output.log").read_text()
+    def output(self) -> str:
+        """What all workers for repair jobs printed."""
+        logs = self.folder.glob("worker-repairjobs*/output.log")
+        return "".join(log.read_text() for log in logs)
 
     def in_mariadb(self, statement: str, values: list[object] | None = None) -> list[tuple]:
         place = place_of(self.mariadb)
@@ -112,26 +121,25 @@ class Stack:
         session.close()
         for service in ("repairjobs", "client"):
             self.in_mariadb(f"DROP DATABASE IF EXISTS {self.name}_{service}")
+        with pymongo.MongoClient(self.mongo) as client:
+            client.drop_database(self.name)
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory):
+def stack(tmp_path_factory, mongo_server_url):  # noqa: F811
     folder = tmp_path_factory.mktemp("stack")
     with ExitStack() as servers:
         try:
-            mongod = servers.enter_context(running_mongod())
-            redis = Redis(tmp_path_factory.mktemp("redis"))
-            redis.start()
-            servers.callback(redis.stop)
-            stack = Stack(folder, find(Postgres), find(MariaDB), mongod.url, f"{redis.url}/0")
-        except (NoServer, NoMongod) as error:
+            redis = servers.enter_context(on_its_own(Redis, tmp_path_factory.mktemp("redis")))
+            stack = Stack(folder, find(Postgres), find(MariaDB), mongo_server_url, f"{redis}/14")
+        except NoServer as error:
             reason = f"NOT TESTED, the full stack: {error}"
             pytest.fail(reason) if os.environ.get("CI") == "true" else pytest.skip(reason)
         servers.callback(stack.drop)
-        migrated = stack.run("migrate")
+        migrated = stack.migrate()
         assert migrated.returncode == 0, migrated.stderr
         for service in ("web", "dataprovider", "worker", "worker-repairjobs", "beat"):
-            servers.enter_context(stack.start(service))
+            stack.processes[service] = servers.enter_context(stack.start(service))
         for service in ("web", "dataprovider"):
             eventually(lambda: answers(stack.url(service, "/readyz")), f"{service} is ready")  # noqa: B023
         yield stack
@@ -157,22 +165,29 @@ def test_an_event_comes_to_the_dashboard_from_the_other_process(stack):
     )
 
 
-def test_a_row_of_the_clients_is_opened_and_its_customer_texted(stack):
-    client = f"{stack.name}_client"
+def statuses(stack):
+    """What the client's table says."""
+    return dict(stack.in_mariadb(f"SELECT Job_id, Job_status FROM {stack.name}_client.Jobs"))
+
+
+def add_job(stack, job_id):
     stack.in_mariadb(
-        f"INSERT INTO {client}.Jobs VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)", [123, *JOB]
+        f"INSERT INTO {stack.name}_client.Jobs VALUES (%s, 'Repair', 'NEW', 'Robin', 'Example', "
+        "'AB1 2CD', %s, 'P-1', 'Kettle')",
+        [job_id, f"07700 900{job_id}"],
     )
 
-    def status():
-        return stack.in_mariadb(f"SELECT Job_status FROM {client}.Jobs WHERE Job_id = 123")
 
-    eventually(lambda: status() == [("OPENED",)], "the job is opened in the client's table")
+def test_a_row_of_the_clients_is_opened_and_its_customer_texted(stack):
+    add_job(stack, 123)
+
+    eventually(lambda: statuses(stack)[123] == "OPENED", "it is opened in the client's table")
     asked = stack.url("web", "/jobs/123")
     eventually(
         lambda: requests.get(asked, timeout=5).json().get("job_status") == "OPENED",
         "MongoDB's document says so",
     )
-    assert stack.output("worker-repairjobs").count("+447700900123") == 1
+    assert stack.output().count("+447700900123") == 1
 
 
 def test_every_container_is_healthy(stack):
@@ -190,7 +205,7 @@ def test_nobody_has_made_up_jobs_where_the_client_is_on_a_server(stack):
 
 
 def test_migrating_again_changes_nothing(stack):
-    again = stack.run("migrate")
+    again = stack.migrate()
 
     assert again.returncode == 0, again.stderr
     assert "Made" not in again.stdout
@@ -206,23 +221,83 @@ def test_texts_of_every_language_fit_in_the_made_databases(stack):
     assert made == [("utf8mb4",)]
 
 
-@pytest.mark.parametrize("service", ["worker", "web", "beat"])
+class Sender(threading.Thread):
+    """Sends messages to one of several addresses, and what was not accepted to the next."""
+
+    def __init__(self, urls: list[str], customer_id: int) -> None:
+        super().__init__()
+        self.urls = itertools.cycle(urls)
+        self.customer_id = customer_id
+        self.is_enough = threading.Event()
+        self.accepted: list[str] = []
+        self.refused: collections.Counter[str] = collections.Counter()
+
+    def run(self) -> None:
+        with requests.Session() as session:
+            while not self.is_enough.is_set():
+                uuid = str(uuid4())
+                message = MESSAGE | {"customerId": self.customer_id, "uuid": uuid}
+                while not self.is_accepted(session, message):
+                    pass
+                self.accepted.append(uuid)
+
+    def is_accepted(self, session: requests.Session, message: dict[str, object]) -> bool:
+        try:
+            answer = session.post(f"{next(self.urls)}/messages", json=message, timeout=30)
+        except requests.ConnectionError as error:
+            self.refused[type(error).__name__] += 1
+            return False
+        if answer.status_code not in {200, 201}:
+            self.refused[str(answer.status_code)] += 1
+        return answer.ok
+
+
+def test_a_rolling_restart_loses_no_message_that_is_sent_again(stack):
+    names = ["web 2", "web 3"]
+    senders = [
+        Sender([stack.url(name) for name in names], customer) for customer in (51, 52, 53, 54)
+    ]
+    with ExitStack() as running_ones:
+        old = {name: running_ones.enter_context(stack.start("web", name)) for name in names}
+        for name in names:
+            eventually(lambda: answers(stack.url(name, "/healthz")), "it answers")  # noqa: B023
+        for sender in senders:
+            sender.start()
+        for name in names:
+            eventually(lambda: all(s.accepted for s in senders), "they are at work")
+            old[name].send_signal(signal.SIGTERM)
+            assert old[name].wait(30) == 0
+            running_ones.enter_context(stack.start("web", name))
+            eventually(lambda: answers(stack.url(name, "/healthz")), "its successor answers")  # noqa: B023
+        for sender in senders:
+            sender.is_enough.set()
+            sender.join(30)
+
+        for sender in senders:
+            asked = stack.url("web 2", f"/stats?customerId={sender.customer_id}")
+            assert requests.get(asked, timeout=5).json()[0]["count"] == len(sender.accepted)
+            # What was under way was answered; what came too late found nobody.
+            assert set(sender.refused) <= {"ConnectionError"}, sender.refused
+
+
+def test_a_worker_that_is_stopped_at_work_leaves_nothing_undone(stack):
+    job_ids = range(201, 221)
+    for job_id in job_ids:
+        add_job(stack, job_id)
+    eventually(lambda: "OPENED" in [statuses(stack)[i] for i in job_ids], "it is at work")
+
+    stack.processes["worker-repairjobs"].send_signal(signal.SIGTERM)
+    assert stack.processes["worker-repairjobs"].wait(60) == 0
+
+    with stack.start("worker-repairjobs", "worker-repairjobs 2"):
+        eventually(lambda: {statuses(stack)[i] for i in job_ids} == {"OPENED"}, "all are opened")
+    assert [stack.output().count(f"+447700900{i}") for i in job_ids] == [1] * len(job_ids)
+
+
+@pytest.mark.parametrize("service", ["worker", "dataprovider", "beat"])
 def test_sigterm_ends_a_process_by_itself(stack, service):
-    """A second one beside the first, as a new version beside the old."""
-    stack.ports["web"] = free_port()
-    with stack.start(service, folder=f"second {service}") as process:
-        if service == "web":
-            eventually(lambda: answers(stack.url("web", "/healthz")), "it answers")
-        else:
-            eventually(lambda: handles_sigterm(process.pid), "it minds signals")
+    process = stack.processes[service]
 
-        process.send_signal(signal.SIGTERM)
+    process.send_signal(signal.SIGTERM)
 
-        assert process.wait(30) == 0
-
-
-def handles_sigterm(pid: int) -> bool:
-    """Whether the process has a handler of its own by now, as Linux tells."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    caught = int(status.partition("SigCgt:")[2].split()[0], 16)
-    return bool(caught & 1 << (signal.SIGTERM - 1))
+    assert process.wait(30) == 0
