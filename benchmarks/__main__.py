@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarks import harness
 
-BENCHMARKS = ["ingestion", "report", "pages", "stats"]
+BENCHMARKS = ["ingestion", "report", "pages", "stats", "scaling"]
 
 
 def main() -> None:
