@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -220,21 +220,14 @@ def find(kind: type[Server]) -> str:
         return named or kind.standard
     if named:
         raise NoServer(f"{kind.variable}: {error}") from error
-    os.environ[kind.variable] = _start_our_own(kind).url
+    until_we_end = ExitStack()
+    os.environ[kind.variable] = until_we_end.enter_context(our_own(kind)).url
+    atexit.register(until_we_end.close)
     return os.environ[kind.variable]
 
 
-def _start_our_own(kind: type[Server]) -> Server:
-    folder = Path(tempfile.mkdtemp(prefix=f"{kind.__name__.lower()}-"))
-    server = kind(folder)
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    atexit.register(server.stop)
-    server.start()
-    return server
-
-
 @contextmanager
-def on_its_own(kind: type[Server], folder: Path) -> Iterator[str]:
+def on_its_own(kind: type[Server]) -> Iterator[str]:
     """The URL of a server for one test alone, unless the environment names the one to use.
 
     :raises NoServer:
@@ -242,9 +235,21 @@ def on_its_own(kind: type[Server], folder: Path) -> Iterator[str]:
     if kind.variable in os.environ:
         yield find(kind)
         return
-    server = kind(folder)
-    server.start()
-    try:
+    with our_own(kind) as server:
         yield server.url
-    finally:
-        server.stop()
+
+
+@contextmanager
+def our_own(kind: type[Server]) -> Iterator[Server]:
+    """A server that is gone with its data at the end.
+
+    :raises NoServer:
+    """
+    # Not in pytest's folders, which are closed to the user that PostgreSQL runs as.
+    with tempfile.TemporaryDirectory(prefix=f"{kind.__name__.lower()}-") as folder:
+        server = kind(Path(folder))
+        try:
+            server.start()
+            yield server
+        finally:
+            server.stop()

@@ -130,7 +130,7 @@ def stack(tmp_path_factory, mongo_server_url):  # noqa: F811
     folder = tmp_path_factory.mktemp("stack")
     with ExitStack() as servers:
         try:
-            redis = servers.enter_context(on_its_own(Redis, tmp_path_factory.mktemp("redis")))
+            redis = servers.enter_context(on_its_own(Redis))
             stack = Stack(folder, find(Postgres), find(MariaDB), mongo_server_url, f"{redis}/14")
         except NoServer as error:
             reason = f"NOT TESTED, the full stack: {error}"
@@ -280,16 +280,19 @@ def test_a_rolling_restart_loses_no_message_that_is_sent_again(stack):
             assert set(sender.refused) <= {"ConnectionError"}, sender.refused
 
 
-def test_a_worker_that_is_stopped_at_work_leaves_nothing_undone(stack):
+def test_two_beats_and_two_workers_of_which_one_ends_do_everything_once(stack):
     job_ids = range(201, 221)
-    for job_id in job_ids:
-        add_job(stack, job_id)
-    eventually(lambda: "OPENED" in [statuses(stack)[i] for i in job_ids], "it is at work")
+    with (
+        stack.start("beat", "beat 2"),
+        stack.start("worker-repairjobs", "worker-repairjobs 2"),
+    ):
+        for job_id in job_ids:
+            add_job(stack, job_id)
+        eventually(lambda: "OPENED" in [statuses(stack)[i] for i in job_ids], "they are at work")
 
-    stack.processes["worker-repairjobs"].send_signal(signal.SIGTERM)
-    assert stack.processes["worker-repairjobs"].wait(60) == 0
+        stack.processes["worker-repairjobs"].send_signal(signal.SIGTERM)
 
-    with stack.start("worker-repairjobs", "worker-repairjobs 2"):
+        assert stack.processes["worker-repairjobs"].wait(60) == 0
         eventually(lambda: {statuses(stack)[i] for i in job_ids} == {"OPENED"}, "all are opened")
     assert [stack.output().count(f"+447700900{i}") for i in job_ids] == [1] * len(job_ids)
 

@@ -20,9 +20,9 @@ RABBITMQ_URL = os.environ.get("RABBITMQ_URL", "amqp://guest:guest@127.0.0.1:5672
 
 
 @pytest.fixture
-def redis_url(tmp_path):
+def redis_url():
     try:
-        with on_its_own(Redis, tmp_path) as url:
+        with on_its_own(Redis) as url:
             yield f"{url}/15"
     except NoServer as error:
         leave_out(f"NOT TESTED on Redis: {error}", is_needed=os.environ.get("CI") == "true")
