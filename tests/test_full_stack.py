@@ -23,6 +23,7 @@ from tests.processes import ROOT, answers, environment, eventually, free_port, r
 from tests.repairjobs.mongod import mongo_server_url  # noqa: F401 - a fixture
 from tests.servers import MariaDB, NoServer, Postgres, Redis, find, on_its_own, place_of
 
+# One stack for all of them, and in this order: the last ones stop what the first ones use.
 pytestmark = pytest.mark.processes
 
 EVENT = {
