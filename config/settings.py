@@ -295,12 +295,16 @@ CELERY_BROKER_TRANSPORT_OPTIONS = (
     broker_options(DATA_DIR / "broker") if BROKER_URL.startswith("filesystem:") else {}
 )
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# However long the broker is away: whoever gives up would have to be started again by hand.
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "celery"
 CELERY_TASK_ROUTES = {f"{name}.*": {"queue": name} for name in KNOWN_SERVICES}
 CELERY_TASK_TIME_LIMIT = 15 * 60
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TIMEZONE = "UTC"
+# Beat writes it every three minutes, which is how its health shows.
+CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat")
 
 
 def _every(seconds: int, task: str, **arguments: Any) -> dict[str, Any]:

@@ -2,8 +2,6 @@ import os
 from collections.abc import Iterator
 from io import StringIO
 
-import psycopg2
-import pymysql
 import pytest
 from django.conf import settings
 from django.core.management import call_command
@@ -15,39 +13,9 @@ from stats import services
 
 def pytest_sessionstart(session: pytest.Session) -> None:
     """A store that is missing is told once, loudly; where CI runs it is a failure."""
-    is_worker = hasattr(session.config, "workerinput")
-    if not settings.IS_REAL or is_worker:
-        return
-    missing = [
-        f"NOT TESTED on {name}, as none answers: {error}"
-        for name, error in [("PostgreSQL", _postgres_error()), ("MariaDB", _mariadb_error())]
-        if error
-    ]
-    if missing:
-        pytest.exit("; ".join(missing), returncode=int(os.environ.get("CI") == "true"))
-
-
-def _postgres_error() -> Exception | None:
-    try:
-        psycopg2.connect(f"{settings.POSTGRES_URL}/postgres", connect_timeout=3).close()
-    except psycopg2.OperationalError as error:
-        return error
-    return None
-
-
-def _mariadb_error() -> Exception | None:
-    place = settings.DATABASES["repairjobs"]
-    try:
-        pymysql.connect(
-            host=place["HOST"],
-            port=int(place["PORT"] or 3306),
-            user=place["USER"],
-            password=place["PASSWORD"],
-            connect_timeout=3,
-        ).close()
-    except pymysql.MySQLError as error:
-        return error
-    return None
+    if settings.MISSING:
+        reason = "; ".join(dict.fromkeys(settings.MISSING))
+        pytest.exit(reason, returncode=int(os.environ.get("CI") == "true"))
 
 
 @pytest.fixture(scope="session")

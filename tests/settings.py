@@ -1,7 +1,7 @@
 """The project's settings for tests: stores of their own, no ``.env``.
 
-Embedded stores in a new folder; with STORES=real the servers that production has, found at
-POSTGRES_URL and MYSQL_URL, else on the standard local ports.
+Embedded stores in a new folder; with STORES=real the servers that production has, as
+``tests.servers`` finds or starts them.
 """
 
 import atexit
@@ -9,6 +9,8 @@ import os
 import secrets
 import shutil
 import tempfile
+
+from tests.servers import MariaDB, NoServer, Postgres, find
 
 _folder = tempfile.mkdtemp(prefix="tests-")
 atexit.register(shutil.rmtree, _folder, ignore_errors=True)
@@ -19,17 +21,22 @@ for name in list(os.environ):
         del os.environ[name]
 os.environ |= {"DATA_DIR": _folder, "ENV_FILE": os.devnull}
 
-POSTGRES_URL = os.environ.get("POSTGRES_URL", "postgres://postgres@127.0.0.1:5432")
-MYSQL_URL = os.environ.get("MYSQL_URL", "mysql://root@127.0.0.1:3306")
 IS_REAL = os.environ.get("STORES") == "real"
-for alias, variable, server in [
-    ("default", "DATABASE_URL", POSTGRES_URL),
-    ("dataprovider", "DATAPROVIDER_DATABASE_URL", POSTGRES_URL),
-    ("dashboard", "DASHBOARD_DATABASE_URL", POSTGRES_URL),
-    ("repairjobs", "REPAIRJOBS_DATABASE_URL", MYSQL_URL),
-    ("client", "CLIENT_DATABASE_URL", MYSQL_URL),
+# What the session says before it ends.
+MISSING = []
+for alias, variable, kind in [
+    ("default", "DATABASE_URL", Postgres),
+    ("dataprovider", "DATAPROVIDER_DATABASE_URL", Postgres),
+    ("dashboard", "DASHBOARD_DATABASE_URL", Postgres),
+    ("repairjobs", "REPAIRJOBS_DATABASE_URL", MariaDB),
+    ("client", "CLIENT_DATABASE_URL", MariaDB),
 ]:
-    os.environ[variable] = f"{server}/{alias}" if IS_REAL else ""
+    os.environ[variable] = ""
+    if IS_REAL:
+        try:
+            os.environ[variable] = f"{find(kind)}/{alias}"
+        except NoServer as error:
+            MISSING.append(f"NOT TESTED on {kind.__name__}, as none answers: {error}")
 if IS_REAL:
     os.environ["SECRET_KEY"] = "for tests alone"
 # Runs beside each other on one server keep apart; the workers of a run inherit its name.

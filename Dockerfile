@@ -1,0 +1,48 @@
+# Two images from one file: `app` (the last, and so the default) and `tests`.
+
+FROM python:3.11-slim AS base
+ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1
+WORKDIR /app
+RUN useradd --system --uid 10001 --create-home app
+
+# --- Packages, as wheels alone: no compiler comes near them --------------------------------------
+
+FROM base AS packages
+RUN python -m venv /venv
+COPY requirements.txt .
+RUN pip install --no-cache-dir --only-binary :all: -r requirements.txt
+
+FROM packages AS test-packages
+COPY requirements-dev.txt .
+RUN pip install --no-cache-dir --only-binary :all: -r requirements-dev.txt
+
+# --- The suite -----------------------------------------------------------------------------------
+
+FROM base AS tests
+COPY --from=test-packages /venv /venv
+COPY . .
+# Tests write beside themselves what their tools remember.
+RUN chown -R app /app
+USER 10001
+CMD ["sh", "-c", "pytest -n 2 --dist loadfile && STORES=real pytest -n 2 --dist loadfile -m 'not soak and not processes'"]
+
+# --- What runs -----------------------------------------------------------------------------------
+
+FROM base AS app
+COPY --from=packages /venv /venv
+COPY manage.py ./
+COPY config config
+COPY stats stats
+COPY dataprovider dataprovider
+COPY dashboard dashboard
+COPY repairjobs repairjobs
+RUN python -m compileall -q .
+USER 10001
+# The root file system may be read-only; this is the one folder that is written to.
+ENV DATA_DIR=/tmp/data PYTHONDONTWRITEBYTECODE=1
+EXPOSE 8000
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s \
+    CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/healthz')"]
+CMD ["granian", "--interface", "wsgi", "--host", "0.0.0.0", "--port", "8000", \
+     "--blocking-threads", "16", "--backpressure", "256", "--no-ws", "--log-level", "error", \
+     "--workers-kill-timeout", "35", "config.wsgi:application"]

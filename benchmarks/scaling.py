@@ -1,0 +1,75 @@
+"""One web process and two of them, on one PostgreSQL: what another process is worth."""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from functools import partial
+
+from benchmarks.harness import (
+    Load,
+    interleaved,
+    median_load,
+    scratch_stores,
+    serving,
+    spoken,
+    table,
+    times,
+    wrk,
+)
+from benchmarks.stats import BODY, CONNECTIONS, HOT, LUA, SPREAD
+
+LOADS = {
+    "POST /messages": ("/messages", LUA % (BODY, SPREAD)),
+    "POST /messages, one hot key": ("/messages", LUA % (BODY, HOT)),
+    "GET /stats of a customer": ("/stats?customerId=1", None),
+}
+
+
+def run(*, quick: bool) -> Iterator[str]:
+    rounds, seconds = (1, 2) if quick else (5, 4)
+    with scratch_stores("default", SERVICES="stats") as stores, ExitStack() as processes:
+        urls = [processes.enter_context(serving(stores.env)).url for _ in range(2)]
+        loads = {
+            name: compared(urls, path, script, rounds=rounds, seconds=seconds)
+            for name, (path, script) in LOADS.items()
+        }
+    yield table(
+        f"One web process and two, {CONNECTIONS} connections in all, one PostgreSQL",
+        ["", "one: requests/s", "p99 ms", "two: requests/s", "p99 ms", "two are"],
+        [
+            (
+                name,
+                spoken(one.per_second),
+                spoken(one.p99),
+                spoken(two.per_second),
+                spoken(two.p99),
+                times(two.per_second, one.per_second),
+            )
+            for name, (one, two) in loads.items()
+        ],
+    )
+
+
+def compared(
+    urls: Sequence[str], path: str, script: str | None, *, rounds: int, seconds: int
+) -> tuple[Load, Load]:
+    """The first process alone, and all of them."""
+    ask = partial(asked, path=path, script=script, seconds=seconds)
+    seen = interleaved({"one": partial(ask, urls[:1]), "two": partial(ask, urls)}, rounds=rounds)
+    one, two = median_load(seen["one"]), median_load(seen["two"])
+    assert not one.not_ok, one
+    assert not two.not_ok, two
+    return one, two
+
+
+def asked(urls: Sequence[str], *, path: str, script: str | None, seconds: int) -> Load:
+    """The processes asked at once, by as many connections in all."""
+    each = partial(wrk, seconds=seconds, connections=CONNECTIONS // len(urls), script=script)
+    with ThreadPoolExecutor(len(urls)) as pool:
+        loads = list(pool.map(each, [url + path for url in urls]))
+    return Load(
+        per_second=sum(load.per_second for load in loads),
+        p50=max(load.p50 for load in loads),
+        p99=max(load.p99 for load in loads),
+        not_ok=sum(load.not_ok for load in loads),
+    )

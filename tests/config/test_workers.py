@@ -1,0 +1,84 @@
+"""Celery's brokers: real workers run what a real beat sent, each what is in its own queue."""
+
+import os
+import sqlite3
+import sys
+import warnings
+from pathlib import Path
+
+import pytest
+from kombu import Connection
+from kombu.exceptions import KombuError
+
+from tests.processes import environment, eventually, manage, running
+from tests.servers import NoServer, Redis, on_its_own
+
+pytestmark = pytest.mark.processes
+
+CELERY = str(Path(sys.executable).parent / "celery")
+RABBITMQ_URL = os.environ.get("RABBITMQ_URL", "amqp://guest:guest@127.0.0.1:5672//")
+
+
+@pytest.fixture
+def redis_url():
+    try:
+        with on_its_own(Redis) as url:
+            yield f"{url}/15"
+    except NoServer as error:
+        leave_out(f"NOT TESTED on Redis: {error}", is_needed=os.environ.get("CI") == "true")
+
+
+@pytest.fixture
+def rabbitmq_url():
+    try:
+        with Connection(RABBITMQ_URL, connect_timeout=2) as connection:
+            connection.ensure_connection(max_retries=1, interval_start=0, timeout=2)
+    except (KombuError, OSError) as error:
+        leave_out(f"NOT TESTED on RabbitMQ at {RABBITMQ_URL}: {error}", is_needed=False)
+    return RABBITMQ_URL
+
+
+def leave_out(reason: str, *, is_needed: bool) -> None:
+    if is_needed:
+        pytest.fail(reason)
+    warnings.warn(reason, stacklevel=2)
+    pytest.skip(reason)
+
+
+@pytest.mark.parametrize("broker", ["redis_url", "rabbitmq_url"])
+def test_beat_wakes_the_worker_of_each_queue(broker, request, tmp_path):
+    env = environment(
+        tmp_path,
+        BROKER_URL=request.getfixturevalue(broker),
+        SECRET_KEY="of this test alone",
+        DATA_PROVIDER_URL="http://127.0.0.1:9",
+        INGEST_SECONDS="1",
+        COLLECT_SECONDS="1",
+    )
+    assert manage(env, "migrate_stores").returncode == 0
+    with sqlite3.connect(tmp_path / "client.sqlite3") as client:
+        client.execute("INSERT INTO Jobs (Job_id, Job_status) VALUES (123, 'NEW')")
+
+    with (
+        worker(env, "repairjobs"),
+        worker(env, "dashboard"),
+        running(env, CELERY, "--quiet", "-A", "config", "beat"),
+    ):
+        collected, ingested = "Collected jobs: 1", "Ingestion stopped"
+        eventually(lambda: collected in said(tmp_path, "repairjobs"), "a job is collected")
+        eventually(lambda: ingested in said(tmp_path, "dashboard"), "an ingestion is tried")
+        assert collected not in said(tmp_path, "dashboard")
+        assert ingested not in said(tmp_path, "repairjobs")
+
+
+def worker(env, queue):
+    """A worker with a log of its own."""
+    log = Path(env["DATA_DIR"], f"{queue}.log")
+    options = ["--pool", "prefork", "--concurrency", "1", "--queues", queue, "-n", f"{queue}@%h"]
+    celery = [CELERY, "--quiet", "-A", "config", "worker", *options]
+    return running(env, "sh", "-c", 'exec "$@" 2>"$0"', str(log), *celery)
+
+
+def said(folder, queue):
+    log = folder / f"{queue}.log"
+    return log.read_text() if log.exists() else ""

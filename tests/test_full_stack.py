@@ -1,0 +1,307 @@
+"""The services of docker-compose.yml by their very commands, as processes, on real servers."""
+
+import collections
+import itertools
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import threading
+from contextlib import ExitStack
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg2
+import pymongo
+import pymysql
+import pytest
+import requests
+
+from tests.compose import command_of, environment_of, health_command_of
+from tests.processes import ROOT, answers, environment, eventually, free_port, running
+from tests.repairjobs.mongod import mongo_server_url  # noqa: F401 - a fixture
+from tests.servers import MariaDB, NoServer, Postgres, Redis, find, on_its_own, place_of
+
+# One stack for all of them, and in this order: the last ones stop what the first ones use.
+pytestmark = pytest.mark.processes
+
+EVENT = {
+    "id": 1,
+    "hotel_id": 7,
+    "timestamp": "2020-01-01T00:00:00Z",
+    "rpg_status": 1,
+    "room_id": "101",
+    "night_of_stay": "2020-02-03",
+}
+MESSAGE = {
+    "customerId": 1,
+    "type": "A",
+    "amount": "0.012",
+    "uuid": "a596b362-08be-419f-8070-9c3055566e7c",
+}
+# What .env may set, and the file leaves to it.
+FASTER = {"API_KEYS_REQUIRED": "false", "INGEST_SECONDS": "1", "COLLECT_SECONDS": "1"}
+
+
+class Stack:
+    """The containers' commands and environment, with this machine's addresses for theirs."""
+
+    def __init__(self, folder: Path, postgres: str, mariadb: str, mongo: str, redis: str) -> None:
+        self.folder = folder
+        self.name = f"test_{secrets.token_hex(4)}"
+        self.postgres, self.mariadb = postgres, mariadb
+        self.mongo = mongo.replace("/?", f"/{self.name}?")
+        self.ports: dict[str, int] = {}
+        self.processes: dict[str, subprocess.Popen[str]] = {}
+        self.addresses = {
+            "postgres://app:@postgres/": f"{postgres}/{self.name}_",
+            "mysql://app:@mariadb/": f"{mariadb}/{self.name}_",
+            "mongodb://mongo/repairjobs?replicaSet=rs0": self.mongo,
+            "redis://redis": redis,
+            "http://dataprovider:8000": self.url("dataprovider"),
+        }
+
+    def url(self, name: str, path: str = "") -> str:
+        return f"http://127.0.0.1:{self.ports.setdefault(name, free_port())}{path}"
+
+    def env(self, service: str, name: str) -> dict[str, str]:
+        """What the file sets, here; each container has a folder of its own."""
+        said = environment_of(service, {"SECRET_KEY": "of this test alone"})
+        for variable, value in said.items():
+            for theirs, here in self.addresses.items():
+                value = value.replace(theirs, here)
+            said[variable] = value
+        folder = self.folder / name
+        folder.mkdir(exist_ok=True)
+        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        return environment(folder) | said | FASTER | {"DATA_DIR": str(folder), "PATH": path}
+
+    def here(self, name: str, words: list[str]) -> list[str]:
+        """A command on the port that is the container's on this machine."""
+        return [word.replace("8000", self.url(name).rpartition(":")[2]) for word in words]
+
+    def start(self, service: str, name: str | None = None):
+        """The service as a process; under another name, one more of it."""
+        name = name or service
+        return running(self.env(service, name), *self.here(name, command_of(service)))
+
+    def migrate(self) -> subprocess.CompletedProcess[str]:
+        return self._run("migrate", command_of("migrate"))
+
+    def is_healthy(self, service: str) -> bool:
+        return self._run(service, health_command_of(service)).returncode == 0
+
+    def _run(self, service: str, words: list[str]) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            self.here(service, words),
+            cwd=ROOT,
+            env=self.env(service, service),
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+
+    def output(self) -> str:
+        """What all workers for repair jobs printed."""
+        logs = self.folder.glob("worker-repairjobs*/output.log")
+        return "".join(log.read_text() for log in logs)
+
+    def in_mariadb(self, statement: str, values: list[object] | None = None) -> list[tuple]:
+        place = place_of(self.mariadb)
+        with pymysql.connect(**place, autocommit=True) as session, session.cursor() as cursor:
+            cursor.execute(statement, values)
+            return list(cursor.fetchall())
+
+    def drop(self) -> None:
+        session = psycopg2.connect(f"{self.postgres}/postgres")
+        session.autocommit = True
+        with session.cursor() as cursor:
+            for service in ("stats", "dataprovider", "dashboard"):
+                cursor.execute(f"DROP DATABASE IF EXISTS {self.name}_{service} WITH (FORCE)")
+        session.close()
+        for service in ("repairjobs", "client"):
+            self.in_mariadb(f"DROP DATABASE IF EXISTS {self.name}_{service}")
+        with pymongo.MongoClient(self.mongo) as client:
+            client.drop_database(self.name)
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory, mongo_server_url):  # noqa: F811
+    folder = tmp_path_factory.mktemp("stack")
+    with ExitStack() as servers:
+        try:
+            redis = servers.enter_context(on_its_own(Redis))
+            stack = Stack(folder, find(Postgres), find(MariaDB), mongo_server_url, f"{redis}/14")
+        except NoServer as error:
+            reason = f"NOT TESTED, the full stack: {error}"
+            pytest.fail(reason) if os.environ.get("CI") == "true" else pytest.skip(reason)
+        servers.callback(stack.drop)
+        migrated = stack.migrate()
+        assert migrated.returncode == 0, migrated.stderr
+        for service in ("web", "dataprovider", "worker", "worker-repairjobs", "beat"):
+            stack.processes[service] = servers.enter_context(stack.start(service))
+        for service in ("web", "dataprovider"):
+            eventually(lambda: answers(stack.url(service, "/readyz")), f"{service} is ready")  # noqa: B023
+        yield stack
+
+
+def test_a_message_is_counted(stack):
+    assert requests.post(stack.url("web", "/messages"), json=MESSAGE, timeout=5).status_code == 201
+
+    totals = requests.get(stack.url("web", "/stats"), timeout=5).json()
+
+    assert totals == [{"customerId": 1, "type": "A", "count": 1, "totalAmount": "0.012"}]
+
+
+def test_an_event_comes_to_the_dashboard_from_the_other_process(stack):
+    sent = requests.post(stack.url("dataprovider", "/events"), json=EVENT, timeout=5)
+    assert sent.status_code == 201
+
+    asked = stack.url("web", "/dashboard?hotel_id=7&year=2020&period=year")
+
+    eventually(
+        lambda: requests.get(asked, timeout=5).json()["total"]["bookings"] == 1,
+        "worker and beat bring the event",
+    )
+
+
+def statuses(stack):
+    """What the client's table says."""
+    return dict(stack.in_mariadb(f"SELECT Job_id, Job_status FROM {stack.name}_client.Jobs"))
+
+
+def add_job(stack, job_id):
+    stack.in_mariadb(
+        f"INSERT INTO {stack.name}_client.Jobs VALUES (%s, 'Repair', 'NEW', 'Robin', 'Example', "
+        "'AB1 2CD', %s, 'P-1', 'Kettle')",
+        [job_id, f"07700 900{job_id}"],
+    )
+
+
+def test_a_row_of_the_clients_is_opened_and_its_customer_texted(stack):
+    add_job(stack, 123)
+
+    eventually(lambda: statuses(stack)[123] == "OPENED", "it is opened in the client's table")
+    asked = stack.url("web", "/jobs/123")
+    eventually(
+        lambda: requests.get(asked, timeout=5).json().get("job_status") == "OPENED",
+        "MongoDB's document says so",
+    )
+    assert stack.output().count("+447700900123") == 1
+
+
+def test_every_container_is_healthy(stack):
+    for service in ("web", "dataprovider", "worker", "worker-repairjobs", "beat"):
+        eventually(lambda: stack.is_healthy(service), f"{service} is healthy")  # noqa: B023
+
+
+def test_the_data_provider_carries_nothing_else(stack):
+    for path in ("/stats", "/jobs", "/dashboard", "/admin/"):
+        assert requests.get(stack.url("dataprovider", path), timeout=5).status_code == 404
+
+
+def test_nobody_has_made_up_jobs_where_the_client_is_on_a_server(stack):
+    assert requests.get(stack.url("web", "/client/jobs"), timeout=5).status_code == 404
+
+
+def test_migrating_again_changes_nothing(stack):
+    again = stack.migrate()
+
+    assert again.returncode == 0, again.stderr
+    assert "Made" not in again.stdout
+
+
+def test_texts_of_every_language_fit_in_the_made_databases(stack):
+    made = stack.in_mariadb(
+        "SELECT DISTINCT default_character_set_name FROM information_schema.schemata "
+        "WHERE schema_name LIKE %s",
+        [f"{stack.name}%"],
+    )
+
+    assert made == [("utf8mb4",)]
+
+
+class Sender(threading.Thread):
+    """Sends messages to one of several addresses, and what was not accepted to the next."""
+
+    def __init__(self, urls: list[str], customer_id: int) -> None:
+        super().__init__()
+        self.urls = itertools.cycle(urls)
+        self.customer_id = customer_id
+        self.is_enough = threading.Event()
+        self.accepted: list[str] = []
+        self.refused: collections.Counter[str] = collections.Counter()
+
+    def run(self) -> None:
+        with requests.Session() as session:
+            while not self.is_enough.is_set():
+                uuid = str(uuid4())
+                message = MESSAGE | {"customerId": self.customer_id, "uuid": uuid}
+                while not self.is_accepted(session, message):
+                    pass
+                self.accepted.append(uuid)
+
+    def is_accepted(self, session: requests.Session, message: dict[str, object]) -> bool:
+        try:
+            answer = session.post(f"{next(self.urls)}/messages", json=message, timeout=30)
+        except requests.ConnectionError as error:
+            self.refused[type(error).__name__] += 1
+            return False
+        if answer.status_code not in {200, 201}:
+            self.refused[str(answer.status_code)] += 1
+        return answer.ok
+
+
+def test_a_rolling_restart_loses_no_message_that_is_sent_again(stack):
+    names = ["web 2", "web 3"]
+    senders = [
+        Sender([stack.url(name) for name in names], customer) for customer in (51, 52, 53, 54)
+    ]
+    with ExitStack() as running_ones:
+        old = {name: running_ones.enter_context(stack.start("web", name)) for name in names}
+        for name in names:
+            eventually(lambda: answers(stack.url(name, "/healthz")), "it answers")  # noqa: B023
+        for sender in senders:
+            sender.start()
+        for name in names:
+            eventually(lambda: all(s.accepted for s in senders), "they are at work")
+            old[name].send_signal(signal.SIGTERM)
+            assert old[name].wait(30) == 0
+            running_ones.enter_context(stack.start("web", name))
+            eventually(lambda: answers(stack.url(name, "/healthz")), "its successor answers")  # noqa: B023
+        for sender in senders:
+            sender.is_enough.set()
+            sender.join(30)
+
+        for sender in senders:
+            asked = stack.url("web 2", f"/stats?customerId={sender.customer_id}")
+            assert requests.get(asked, timeout=5).json()[0]["count"] == len(sender.accepted)
+            # What was under way was answered; what came too late found nobody.
+            assert set(sender.refused) <= {"ConnectionError"}, sender.refused
+
+
+def test_two_beats_and_two_workers_of_which_one_ends_do_everything_once(stack):
+    job_ids = range(201, 221)
+    with (
+        stack.start("beat", "beat 2"),
+        stack.start("worker-repairjobs", "worker-repairjobs 2"),
+    ):
+        for job_id in job_ids:
+            add_job(stack, job_id)
+        eventually(lambda: "OPENED" in [statuses(stack)[i] for i in job_ids], "they are at work")
+
+        stack.processes["worker-repairjobs"].send_signal(signal.SIGTERM)
+
+        assert stack.processes["worker-repairjobs"].wait(60) == 0
+        eventually(lambda: {statuses(stack)[i] for i in job_ids} == {"OPENED"}, "all are opened")
+    assert [stack.output().count(f"+447700900{i}") for i in job_ids] == [1] * len(job_ids)
+
+
+@pytest.mark.parametrize("service", ["worker", "dataprovider", "beat"])
+def test_sigterm_ends_a_process_by_itself(stack, service):
+    process = stack.processes[service]
+
+    process.send_signal(signal.SIGTERM)
+
+    assert process.wait(30) == 0

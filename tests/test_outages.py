@@ -1,0 +1,160 @@
+"""Each store stopped and started again under load: nothing lost, nothing doubled, no 500."""
+
+import collections
+import itertools
+import threading
+import time
+from contextlib import ExitStack
+from uuid import uuid4
+
+import pytest
+import requests
+
+from tests.processes import answers, eventually
+from tests.repairjobs.mongod import NoMongod, running_mongod
+from tests.servers import MariaDB, NoServer, Postgres, Redis, our_own
+from tests.test_full_stack import EVENT, MESSAGE, Stack, add_job, statuses
+
+pytestmark = [
+    pytest.mark.soak,
+    # A sender that dies is no sender that was content.
+    pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning"),
+]
+
+OUTAGE_SECONDS = 20.0
+# What /readyz of the process for all services calls them.
+NAMES = {
+    "postgres": {"default", "dataprovider", "dashboard"},
+    "mariadb": {"repairjobs", "client"},
+    "mongo": {"documents"},
+    "redis": {"broker"},
+}
+# The first job's id; there are phone numbers for the jobs up to 900999.
+FIRST_JOB = 300
+
+
+class Sender(threading.Thread):
+    """Posts one thing after another, each until it is accepted."""
+
+    def __init__(self, url: str, things) -> None:
+        super().__init__(daemon=True)
+        self.url, self.things = url, things
+        self.is_enough = threading.Event()
+        self.accepted = 0
+        self.statuses: collections.Counter[int] = collections.Counter()
+
+    def run(self) -> None:
+        with requests.Session() as session:
+            for thing in self.things:
+                while not self.is_accepted(session, thing):
+                    self.is_enough.wait(0.1)
+                self.accepted += 1
+                if self.is_enough.wait(0.02):
+                    return
+
+    def is_accepted(self, session: requests.Session, thing: dict[str, object]) -> bool:
+        answer = session.post(self.url, json=thing, timeout=60)
+        self.statuses[answer.status_code] += 1
+        if answer.status_code == 503:
+            assert answer.headers["Retry-After"]
+        return answer.ok
+
+
+@pytest.fixture
+def servers():
+    """Servers of our own, which may be stopped."""
+    with ExitStack() as running:
+        try:
+            mongod = running.enter_context(running_mongod())
+            found = {"mongo": mongod}
+            for name, kind in {"postgres": Postgres, "mariadb": MariaDB, "redis": Redis}.items():
+                found[name] = running.enter_context(our_own(kind))
+        except (NoServer, NoMongod) as error:
+            pytest.skip(f"NOT TESTED, outages: {error}")
+        mongod.stop = mongod.kill
+        yield found
+
+
+@pytest.fixture
+def stack(servers, tmp_path):
+    urls = {name: server.url for name, server in servers.items()}
+    stack = Stack(tmp_path, urls["postgres"], urls["mariadb"], urls["mongo"], urls["redis"])
+    assert stack.migrate().returncode == 0
+    with ExitStack() as running:
+        for service in ("web", "dataprovider", "worker", "worker-repairjobs", "beat"):
+            stack.processes[service] = running.enter_context(stack.start(service))
+        eventually(lambda: answers(stack.url("web", "/readyz")), "it is ready")
+        eventually(lambda: answers(stack.url("dataprovider", "/readyz")), "its provider is ready")
+        yield stack
+
+
+def readiness(stack):
+    return requests.get(stack.url("web", "/readyz"), timeout=60)
+
+
+def names_away(stack):
+    checks = readiness(stack).json()["checks"]
+    return {name for name, word in checks.items() if word == "away"}
+
+
+def outage(stack, server, name, job_ids):
+    """Stop a server under load, look, start it, and wait until all is well."""
+    server.stop()
+    eventually(lambda: names_away(stack) == NAMES[name], f"/readyz names {name}")
+    assert readiness(stack).status_code == 503
+    until = time.monotonic() + OUTAGE_SECONDS
+    while time.monotonic() < until:
+        if name != "mariadb":
+            add_job(stack, next(job_ids))
+        for path in ("/stats?customerId=61", "/events?limit=1", "/dashboard?hotel_id=7", "/jobs"):
+            answer = requests.get(stack.url("web", path), timeout=60)
+            assert answer.status_code in {200, 503}, (name, path, answer.text)
+        threading.Event().wait(OUTAGE_SECONDS / 8)
+    server.start()
+    eventually(lambda: not names_away(stack), f"all is well after {name}")
+
+
+def test_each_store_may_be_away_for_a_while(servers, stack):
+    job_ids = itertools.count(FIRST_JOB)
+    add_job(stack, next(job_ids))
+    eventually(lambda: statuses(stack)[FIRST_JOB] == "OPENED", "the first job is opened")
+    messages = (MESSAGE | {"customerId": 61, "uuid": str(uuid4())} for _ in itertools.count())
+    events = (EVENT | {"id": number} for number in itertools.count(1))
+    payments = (
+        {"reference": f"R-{number}", "amount": "1.00", "currency": "GBP"}
+        for number in itertools.count()
+    )
+    senders = {
+        "messages": Sender(stack.url("web", "/messages"), messages),
+        "events": Sender(stack.url("dataprovider", "/events"), events),
+        "payments": Sender(stack.url("web", f"/jobs/{FIRST_JOB}/payments"), payments),
+    }
+    for sender in senders.values():
+        sender.start()
+
+    for name, server in servers.items():
+        outage(stack, server, name, job_ids)
+
+    for sender in senders.values():
+        sender.is_enough.set()
+        sender.join(60)
+        assert not sender.is_alive()
+        # Each met its store's outage, and nothing worse.
+        assert {201, 503} <= set(sender.statuses) <= {200, 201, 503}, sender.statuses
+    [total] = requests.get(stack.url("web", "/stats?customerId=61"), timeout=60).json()
+    assert total["count"] == senders["messages"].accepted
+
+    def booked():
+        asked = stack.url("web", "/dashboard?hotel_id=7&year=2020&period=year")
+        return requests.get(asked, timeout=60).json()["total"]["bookings"]
+
+    eventually(lambda: booked() == senders["events"].accepted, "every event is on the dashboard")
+    paid = stack.in_mariadb(f"SELECT COUNT(*) FROM {stack.name}_repairjobs.repairjobs_payment")
+    assert paid == [(senders["payments"].accepted,)]
+    eventually(lambda: set(statuses(stack).values()) == {"OPENED"}, "every job is opened", 120)
+    for job_id in statuses(stack):
+        assert stack.output().count(f"+447700900{job_id}") == 1
+        document = requests.get(stack.url("web", f"/jobs/{job_id}"), timeout=60)
+        assert document.json()["job_id"] == f"{job_id:05}"
+    for name, process in stack.processes.items():
+        assert process.poll() is None, f"{name} ended"
