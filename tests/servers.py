@@ -23,6 +23,9 @@ import redis
 
 from tests.processes import eventually, free_port
 
+# What many a MariaDB beside each other can do with.
+SMALL = ["--innodb-buffer-pool-size=64M", "--innodb-log-file-size=16M", "--key-buffer-size=1M"]
+
 
 class NoServer(Exception):
     """None answers, and none could be started."""
@@ -88,6 +91,13 @@ class Server(ABC):
             self.process.wait(60)
             self.process = None
 
+    def kill(self) -> None:
+        """End it at once, as a power cut would."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
     def run(self, *command: str) -> None:
         """Run a command that makes its folder."""
         done = subprocess.run(
@@ -129,6 +139,8 @@ class Postgres(Server):
 
 
 class MariaDB(Server):
+    """Root may do everything, without a password."""
+
     variable = "MYSQL_URL"
     standard = "mysql://root@127.0.0.1:3306"
 
@@ -146,13 +158,18 @@ class MariaDB(Server):
             "--no-defaults",
             f"--datadir={self.folder / 'data'}",
             "--auth-root-authentication-method=normal",
+            "--skip-test-db",
             *self._as_root(),
         )
 
     def command(self) -> list[str]:
         place = [f"--datadir={self.folder / 'data'}", f"--socket={self.folder / 'socket'}"]
         listen = ["--bind-address=127.0.0.1", f"--port={self.port}"]
-        return [_installed("mariadbd"), "--no-defaults", *place, *listen, *self._as_root()]
+        program = [_installed("mariadbd"), "--no-defaults", *self._as_root()]
+        return [*program, *place, *listen, *SMALL]
+
+    def connected(self, database: str | None = None) -> "pymysql.Connection[Any]":
+        return pymysql.connect(**place_of(self.url), database=database, autocommit=True)
 
     def _as_root(self) -> list[str]:
         return ["--user=root"] if os.getuid() == 0 else []

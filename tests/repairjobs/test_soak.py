@@ -7,13 +7,13 @@ import re
 import shlex
 import signal
 import sys
-import tempfile
 from collections import Counter, defaultdict
 from contextlib import ExitStack, closing, suppress
 from functools import partial
 from pathlib import Path
 
 import pytest
+import redis
 
 from config.run import commands
 from tests.processes import (
@@ -27,8 +27,7 @@ from tests.processes import (
 )
 from tests.repairjobs import town
 from tests.repairjobs.mongod import NoMongod, running_mongod
-from tests.repairjobs.servers import MariaDB, NoServer, Redis
-from tests.repairjobs.servers import running as running_servers
+from tests.servers import MariaDB, NoServer, Redis, our_own
 
 pytestmark = pytest.mark.processes
 
@@ -60,20 +59,20 @@ SORTS = re.compile(
 class Office:
     """Our processes and our stores, each of which may be ended and started again."""
 
-    def __init__(self, folder, data, stack, vonage, mongod, workers):
-        self.ours, self.theirs = MariaDB(folder / "ours"), MariaDB(folder / "theirs")
-        self.broker = Redis(folder / "broker")
+    def __init__(self, data, stack, vonage, mongod, workers):
+        self.ours = stack.enter_context(our_own(MariaDB))
+        self.theirs = stack.enter_context(our_own(MariaDB))
+        self.broker = stack.enter_context(our_own(Redis))
         self.mongod = mongod
         self.stack = stack
-        stack.enter_context(running_servers(self.ours, self.theirs, self.broker))
         port = free_port()
         self.web = town.Web(f"http://127.0.0.1:{port}")
         self.env = environment(
             data,
             SECRET_KEY="for tests alone",
             SERVICES="repairjobs",
-            REPAIRJOBS_DATABASE_URL=self.ours.url("repairjobs"),
-            CLIENT_DATABASE_URL=self.theirs.url("client"),
+            REPAIRJOBS_DATABASE_URL=f"{self.ours.url}/repairjobs",
+            CLIENT_DATABASE_URL=f"{self.theirs.url}/client",
             MONGO_URL=mongod.url,
             BROKER_URL=self.broker.url,
             **dict.fromkeys(["COLLECT_SECONDS", "FOLLOW_SECONDS", "ERRANDS_SECONDS"], "1"),
@@ -147,7 +146,8 @@ class Office:
             os.kill(int(child), signal.SIGKILL)
 
     def flush(self):
-        self.broker.connected().flushall()
+        with redis.Redis.from_url(self.broker.url) as broker:
+            broker.flushall()
 
     def lose(self, name, server, end):
         """End a store, until the web process knows; started again, it must know that too."""
@@ -199,10 +199,10 @@ class Office:
 def office(vonage, tmp_path, workers):
     vonage.seconds_slow = 2.0
     # Sockets have short names.
-    with tempfile.TemporaryDirectory(prefix="office-") as folder, ExitStack() as stack:
+    with ExitStack() as stack:
         try:
             mongod = stack.enter_context(running_mongod())
-            office = Office(Path(folder), tmp_path, stack, vonage, mongod, workers)
+            office = Office(tmp_path, stack, vonage, mongod, workers)
         except (NoMongod, NoServer) as error:
             not_tested(f"the repair jobs' soak: {error}")
         yield office

@@ -12,7 +12,7 @@ import requests
 
 from repairjobs.models import plain_status
 from tests.repairjobs.fake_vonage import Accepted, FakeVonage, Webhook
-from tests.repairjobs.servers import MariaDB
+from tests.servers import MariaDB
 
 PACE = 0.05
 BAD_NUMBERS = ["", "none", "12"]
