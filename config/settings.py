@@ -331,7 +331,7 @@ if "repairjobs" in SERVICES:
         "repairjobs: collect jobs": _every(COLLECT_SECONDS, "repairjobs.tasks.collect_jobs"),
         "repairjobs: sweep jobs": _every(SWEEP_SECONDS, "repairjobs.tasks.sweep_jobs"),
         "repairjobs: follow jobs": _every(FOLLOW_SECONDS, "repairjobs.tasks.follow_jobs"),
-        # A queue a kind: what waits for one system holds up nothing for another.
+        # A task a kind: what waits for one system keeps a worker from nothing but its own kind.
         **{
             f"repairjobs: run {kind} errands": _every(
                 ERRANDS_SECONDS, "repairjobs.tasks.run_errands", kind=kind
