@@ -36,6 +36,7 @@ class ClientJobViewSet(JobView, mixins.ListModelMixin, viewsets.GenericViewSet[C
     """Stands in for the client's own application over the same table, for trying things out."""
 
     queryset = ClientJob.objects.all()
+    lookup_field = "job_id"
     serializer_class = ClientJobSerializer
     keyset = ("job_id",)
 
