@@ -123,6 +123,7 @@ def scratch_stores(*aliases: str, **settings: str) -> Iterator[Stores]:
         "SECRET_KEY": secrets.token_hex(32),
         "DEMO": "false",
         "API_KEYS_REQUIRED": "false",
+        "RATE_LIMIT": "off",
         **{
             "DATABASE_URL" if alias == "default" else f"{alias.upper()}_DATABASE_URL": url
             for alias, url in urls.items()

@@ -39,6 +39,9 @@ def main() -> int:
     environ.Env.read_env(base / os.environ.get("ENV_FILE", ".env"))
     os.environ.setdefault("DEMO", "true")
     os.environ.setdefault("CLIENT_SANDBOX", "true")
+    # Only this machine can ask.
+    os.environ.setdefault("API_KEYS_REQUIRED", "false")
+    os.environ.setdefault("RATE_LIMIT", "off")
     try:
         django.setup()
     except ImproperlyConfigured as error:

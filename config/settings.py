@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import environ
+import limits
 import pymysql
 from django.core.exceptions import ImproperlyConfigured
 
@@ -28,8 +29,8 @@ def _whole_number(name: str, default: int, most: int = 10**9) -> int:
     return int(value)
 
 
-def _yes_or_no(name: str) -> bool:
-    value: str = env.str(name, default="false")
+def _yes_or_no(name: str, default: str = "false") -> bool:
+    value: str = env.str(name, default=default)
     if value.lower() not in {"true", "false", "1", "0", "yes", "no", "on", "off"}:
         raise ImproperlyConfigured(f"{name} is {value!r}; allowed: true or false")
     return value.lower() in {"true", "1", "yes", "on"}
@@ -127,6 +128,8 @@ if not SECRET_KEY:
         )
     SECRET_KEY = kept_secret(DATA_DIR / "secret_key")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+# Behind a proxy of ours that sets X-Forwarded-For and X-Forwarded-Proto, whatever came with them.
+TRUST_PROXY = _yes_or_no("TRUST_PROXY")
 
 # People (admin, log-in) come with the process that carries everything; one API alone needs none.
 _FOR_PEOPLE = [
@@ -140,6 +143,7 @@ _FOR_PEOPLE = [
 INSTALLED_APPS = [
     *(_FOR_PEOPLE if CARRIES_ALL else []),
     "django.contrib.staticfiles",
+    "rest_framework_api_key",
     "config",
     "rest_framework",
     "django_filters",
@@ -162,6 +166,8 @@ if CARRIES_ALL:
         "django.contrib.auth.middleware.AuthenticationMiddleware",
         "django.contrib.messages.middleware.MessageMiddleware",
     ]
+# We extend its model; the table of its own stays unmade.
+MIGRATION_MODULES = {"rest_framework_api_key": None}
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
 APPEND_SLASH = False
@@ -227,8 +233,12 @@ REST_FRAMEWORK = {
         "rest_framework.parsers.MultiPartParser",
     ],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "config.api.formats.ContentNegotiation",
-    "DEFAULT_AUTHENTICATION_CLASSES": [],
-    "DEFAULT_PERMISSION_CLASSES": [],
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "config.api.access.KeyAuthentication",
+        *(["config.api.access.AdminSession"] if CARRIES_ALL else []),
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["config.api.access.MayUseService"],
+    "DEFAULT_THROTTLE_CLASSES": ["config.api.access.RateLimit"],
     "UNAUTHENTICATED_USER": None,
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "DEFAULT_PAGINATION_CLASS": "config.api.pagination.KeysetPagination",
@@ -240,6 +250,7 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": 'Lists are JSON arrays; `Link: <…>; rel="next"` leads to the next page.',
     "VERSION": "1.0.0",
     "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_AUTHENTICATION": [],
     # A PATCH names what it needs.
     "COMPONENT_SPLIT_PATCH": False,
     "PREPROCESSING_HOOKS": ["config.schema.without_trailing_slashes"],
@@ -248,6 +259,21 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_SETTINGS": {"deepLinking": True, "tryItOutEnabled": True},
     "ENABLE_DJANGO_DEPLOY_CHECK": False,
 }
+
+# --- Who may ask, and how often ------------------------------------------------------------------
+
+API_KEYS_REQUIRED = _yes_or_no("API_KEYS_REQUIRED", "true")
+# For each caller and service; "off" for none.
+RATE_LIMIT = env.str("RATE_LIMIT", "60000/minute")
+RATE_LIMIT = "" if RATE_LIMIT == "off" else RATE_LIMIT
+try:
+    limits.parse(RATE_LIMIT or "1/second")
+except ValueError as error:
+    raise ImproperlyConfigured(
+        f"RATE_LIMIT is {RATE_LIMIT!r}; allowed: off, or a rate such as 6000/minute"
+    ) from error
+# Where processes count together; each counts alone without it.
+RATE_LIMIT_URL = env.str("RATE_LIMIT_URL", "")
 
 # --- Ours ----------------------------------------------------------------------------------------
 
@@ -261,6 +287,8 @@ DEMO = _yes_or_no("DEMO") and not IS_IN_EARNEST
 CLIENT_SANDBOX = _yes_or_no("CLIENT_SANDBOX") and not IS_IN_EARNEST
 DATA_PROVIDER_URL = env.str("DATA_PROVIDER_URL", f"http://127.0.0.1:{PORT}")
 DATA_PROVIDER_KEY = env.str("DATA_PROVIDER_KEY", "")
+# What the demo's repair shop sends to this machine's own API.
+SANDBOX_KEY = env.str("SANDBOX_KEY", "")
 # Seconds: to connect, between two pieces of an answer, and for one whole answer.
 DATA_PROVIDER_TIMEOUTS = (3.05, 10.0, 25.0)
 INGEST_OVERLAP = timedelta(seconds=_whole_number("INGEST_OVERLAP_SECONDS", 60))

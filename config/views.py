@@ -17,7 +17,9 @@ from django.views.decorators.vary import vary_on_headers
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from kombu.exceptions import KombuError
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from rest_framework.exceptions import APIException, NotAuthenticated
 
+from config.api.access import KEYWORD, KeyAuthentication, is_for_log_in, is_staff, to_log_in
 from config.api.errors import RETRY_AFTER_SECONDS
 from config.api.formats import wants_page
 from config.apps import ServiceConfig, carried_services
@@ -42,6 +44,35 @@ def read_only(view: View) -> View:
     return reading
 
 
+def known_callers_only(view: View) -> View:
+    """A page for whoever has a key, to whichever service, or signed in to the admin."""
+
+    @csrf_exempt
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if not settings.API_KEYS_REQUIRED or is_staff(request):
+            return view(request, *args, **kwargs)
+        try:
+            if KeyAuthentication().authenticate(request):
+                return view(request, *args, **kwargs)
+            refusal: APIException = NotAuthenticated()
+        except APIException as error:
+            refusal = error
+        if is_for_log_in(request, refusal):
+            return to_log_in(request)
+        return _refused(refusal)
+
+    return guarded
+
+
+def _refused(refusal: APIException) -> HttpResponse:
+    headers = {"WWW-Authenticate": KEYWORD} if refusal.status_code == 401 else {}
+    if wait := getattr(refusal, "wait", None):
+        headers["Retry-After"] = str(wait)
+    return JsonResponse({"detail": refusal.detail}, status=refusal.status_code, headers=headers)
+
+
+@known_callers_only
 @read_only
 @vary_on_headers("Accept")
 def index(request: HttpRequest) -> HttpResponse:

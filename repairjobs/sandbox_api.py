@@ -48,8 +48,15 @@ def pay(job_id: str, *, reference: str, amount: str) -> None:
 def _request(method: str, path: str, **options: Any) -> requests.Response:
     # Only ever this machine: a demo runs nowhere else.
     url = f"http://127.0.0.1:{settings.PORT}{path}"
+    key = settings.SANDBOX_KEY
     try:
-        response = requests.request(method, url, timeout=(CONNECT_SECONDS, READ_SECONDS), **options)
+        response = requests.request(
+            method,
+            url,
+            timeout=(CONNECT_SECONDS, READ_SECONDS),
+            headers={"Authorization": f"Api-Key {key}"} if key else {},
+            **options,
+        )
         response.raise_for_status()
     except requests.RequestException as error:
         raise SandboxUnavailable(f"{method} {url} failed: {type(error).__name__}") from error

@@ -7,6 +7,8 @@ from django.conf import settings
 from django.core.management import call_command
 from rest_framework.test import APIClient
 
+from config.keyring import keyring
+from config.rates import rates
 from dashboard.api import lean
 from stats import services
 
@@ -37,5 +39,7 @@ def api() -> APIClient:
 def _nothing_kept() -> Iterator[None]:
     """Answers are kept by the state of the stores, which tests roll back; threads end."""
     lean.kept_answer.cache_clear()
+    keyring.forget()
+    rates.cache_clear()
     yield
     services.writer.close()

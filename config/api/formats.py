@@ -8,6 +8,7 @@ from typing import IO, Any
 from django.http import HttpRequest
 from rest_framework import negotiation, parsers, renderers
 from rest_framework.exceptions import ParseError, ValidationError
+from rest_framework.request import Request
 
 MOST_DIGITS = 4_000  # Python reads no more than 4,300
 
@@ -100,6 +101,6 @@ class ContentNegotiation(negotiation.DefaultContentNegotiation):
         return found
 
 
-def wants_page(request: HttpRequest) -> bool:
+def wants_page(request: HttpRequest | Request) -> bool:
     """Whether a person's browser asks, rather than a program."""
     return request.get_preferred_type(["application/json", "text/html"]) == "text/html"

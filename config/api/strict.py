@@ -12,6 +12,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from drf_spectacular.drainage import set_override
 from rest_framework import views
+from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -31,6 +32,9 @@ class StrictView(views.APIView):
             return {}
         return {name: item.extra["help_text"] for name, item in filterset.base_filters.items()}
 
+    def get_authenticators(self) -> list[BaseAuthentication]:
+        return super().get_authenticators() if settings.API_KEYS_REQUIRED else []
+
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         response = super().dispatch(request, *args, **kwargs)
         # DRF's views, requests and answers know each other in circles. A large answer in one
@@ -48,6 +52,14 @@ class StrictView(views.APIView):
         if int(request.META.get("CONTENT_LENGTH") or 0) > self.max_body_bytes:
             raise BodyTooLarge(self.max_body_bytes)
         check_parameters(request.query_params, self.known_parameters())
+
+
+class OpenView(StrictView):
+    """A view that is open to all, without a key and without a limit to their rate."""
+
+    authentication_classes = []
+    permission_classes = []
+    throttle_classes = []
 
 
 def leave_the_circle(response: Response) -> None:

@@ -15,6 +15,7 @@ from django.utils.cache import get_conditional_response
 from django.views.decorators.csrf import csrf_exempt
 from rest_framework.exceptions import ValidationError
 
+from config.api.access import admits
 from config.api.formats import JSONRenderer
 from config.api.parsing import check_parameters
 from dashboard.api.views import KNOWN, ReportView, read_question
@@ -39,7 +40,8 @@ def report_view(request: HttpRequest) -> HttpResponseBase:
     # The raw headers and query: Django's parsed ones cost as much as the answer.
     asked, accept = request.META["QUERY_STRING"], request.META.get("HTTP_ACCEPT", "")
     is_plain = request.method in {"GET", "HEAD"} and is_for_programs(accept)
-    if is_plain and ("format" not in asked or "format=json" in asked):
+    is_plain = is_plain and ("format" not in asked or "format=json" in asked)
+    if is_plain and admits(request.META, "dashboard"):
         try:
             return _answer(request, asked)
         except ValidationError:

@@ -7,7 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from config.api.formats import JSONParser, parse_json
-from config.api.strict import StrictView
+from config.api.strict import OpenView
 from repairjobs import sms
 from repairjobs.api.errors import SystemAway
 from repairjobs.api.serializers import DeliverySerializer, InboundSerializer
@@ -22,7 +22,7 @@ RESPONSES = {
 UUID_EXAMPLE = "aaaaaaaa-bbbb-4ccc-8ddd-0123456789ab"
 
 
-class WebhookView(StrictView):
+class WebhookView(OpenView):
     """A view that only Vonage can call, by its signature."""
 
     parser_classes = [JSONParser]

@@ -19,6 +19,7 @@ from django.http.request import split_domain_port, validate_host
 from django.utils import timezone
 from rest_framework.exceptions import APIException
 
+from config.api.access import admits
 from config.api.errors import exception_handler
 from config.api.formats import parse_json
 from config.metrics import REQUEST_SECONDS
@@ -38,7 +39,7 @@ def in_front_of(application: WSGIApplication) -> WSGIApplication:
     """The application, whose plain messages are answered before it is asked."""
 
     def door(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        if environ["PATH_INFO"] in PATHS and _is_plain(environ):
+        if environ["PATH_INFO"] in PATHS and _is_plain(environ) and admits(environ, "stats"):
             started = time.perf_counter()
             body = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
             if found := _count(body):

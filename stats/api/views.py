@@ -21,7 +21,7 @@ from rest_framework.response import Response
 
 from config.api.errors import ConflictSerializer
 from config.api.pagination import KeysetPagination
-from config.api.strict import StrictView
+from config.api.strict import OpenView, StrictView
 from stats import services
 from stats.api.filters import MessageFilter
 from stats.api.parsers import NOT_A_BATCH, BatchParser, LinesParser, Unreadable
@@ -279,7 +279,7 @@ def _spoken_total(row: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-class MessageSchemaView(StrictView):
+class MessageSchemaView(OpenView):
     """The JSON Schema of a message."""
 
     content = json.loads(
