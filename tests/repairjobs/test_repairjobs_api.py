@@ -39,6 +39,13 @@ class TestJobs:
             assert answer.status_code == 200
             assert answer.json()["job_id"] == "00123"
 
+    def test_are_pages_in_a_browser(self, api, job):
+        for path in ("/jobs", "/jobs/123", "/jobs/123/messages", "/transactions", "/client/jobs"):
+            answer = api.get(path, headers={"Accept": "text/html"})
+
+            assert answer.status_code == 200
+            assert answer.headers["Content-Type"].startswith("text/html")
+
     @pytest.mark.parametrize("path", ["124", "abc", "1" * 30, "%00", "²", "-"])
     def test_that_are_unknown_are_404(self, api, path):
         for below in ("", "/transactions", "/messages", "/parts"):
