@@ -2,6 +2,7 @@ import time
 from collections.abc import Callable
 from http import HTTPStatus
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 from config.metrics import REQUEST_SECONDS
@@ -54,3 +55,20 @@ def finish_reading(get_response: GetResponse) -> GetResponse:
         return response
 
     return finished
+
+
+def content_security_policy(get_response: GetResponse) -> GetResponse:
+    """Tell browsers what a page may load and run, and that nobody may frame it."""
+    page, admin = (
+        "; ".join(f"{name} {sources}" for name, sources in policy.items())
+        for policy in (settings.CONTENT_SECURITY_POLICY, settings.ADMIN_CONTENT_SECURITY_POLICY)
+    )
+
+    def guarded(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
+        if response.headers.get("Content-Type", "").startswith("text/html"):
+            is_admins = request.path_info.startswith("/admin/")
+            response.headers["Content-Security-Policy"] = admin if is_admins else page
+        return response
+
+    return guarded

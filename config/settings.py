@@ -130,6 +130,23 @@ if not SECRET_KEY:
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 # Behind a proxy of ours that sets X-Forwarded-For and X-Forwarded-Proto, whatever came with them.
 TRUST_PROXY = _yes_or_no("TRUST_PROXY")
+if TRUST_PROXY:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+# People and programs reach this process by HTTPS alone; all else is sent there.
+HTTPS = _yes_or_no("HTTPS")
+SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+# What watches a process asks it from beside it.
+SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|metrics)/?$"]
+SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60 if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+SILENCED_SYSTEM_CHECKS = [
+    # To be on the browsers' own lists is for the owner of the domain to say.
+    "security.W021",
+    # No cookie means anything to a process that carries no admin.
+    *([] if CARRIES_ALL else ["security.W003"]),
+]
 
 # People (admin, log-in) come with the process that carries everything; one API alone needs none.
 _FOR_PEOPLE = [
@@ -154,6 +171,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "config.middleware.measure_requests",
     "config.middleware.finish_reading",
+    "config.middleware.content_security_policy",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -168,6 +186,20 @@ if CARRIES_ALL:
     ]
 # We extend its model; the table of its own stays unmade.
 MIGRATION_MODULES = {"rest_framework_api_key": None}
+# What pages may load, everything from here. No script stands in them but the admin's (Alpine makes
+# functions of the attributes in its templates).
+CONTENT_SECURITY_POLICY = {
+    "default-src": "'self'",
+    "style-src": "'self' 'unsafe-inline'",
+    "img-src": "'self' data:",
+    "object-src": "'none'",
+    "base-uri": "'self'",
+    "form-action": "'self'",
+    "frame-ancestors": "'none'",
+}
+ADMIN_CONTENT_SECURITY_POLICY = CONTENT_SECURITY_POLICY | {
+    "script-src": "'self' 'unsafe-inline' 'unsafe-eval'"
+}
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
 APPEND_SLASH = False

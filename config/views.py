@@ -14,7 +14,7 @@ from django.shortcuts import render
 from django.urls import include, path
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.vary import vary_on_headers
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from kombu.exceptions import KombuError
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from rest_framework.exceptions import APIException, NotAuthenticated
@@ -155,11 +155,14 @@ def schema(service: str | None = None) -> View:
 
 
 def docs(service: str | None = None) -> View:
-    """Swagger for the OpenAPI document of one service, or of all that run here."""
+    """Swagger for the OpenAPI document of one service, or of all that run here.
+
+    Its script comes by an address of its own, so that none has to stand in the page.
+    """
     if service is None:
-        return read_only(SpectacularSwaggerView.as_view(url_name="schema"))
+        return read_only(SpectacularSwaggerSplitView.as_view(url_name="schema"))
     title = apps.get_app_config(service).verbose_name
-    return read_only(SpectacularSwaggerView.as_view(url_name=f"schema-{service}", title=title))
+    return read_only(SpectacularSwaggerSplitView.as_view(url_name=f"schema-{service}", title=title))
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:

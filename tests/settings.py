@@ -15,9 +15,18 @@ from tests.servers import MariaDB, NoServer, Postgres, find
 _folder = tempfile.mkdtemp(prefix="tests-")
 atexit.register(shutil.rmtree, _folder, ignore_errors=True)
 
-_ours = {"DEBUG", "DEMO", "PORT", "SECRET_KEY", "SERVICES", "DATA_PROVIDER_URL", "TRUST_PROXY"}
+_ours = {
+    "DEBUG",
+    "DEMO",
+    "PORT",
+    "SECRET_KEY",
+    "SERVICES",
+    "DATA_PROVIDER_URL",
+    "TRUST_PROXY",
+    "HTTPS",
+}
 for name in list(os.environ):
-    if name in _ours or name.startswith(("SMS_", "VONAGE_", "CLIENT_", "RATE_", "SECURE_")):
+    if name in _ours or name.startswith(("SMS_", "VONAGE_", "CLIENT_", "RATE_", "TRUST_")):
         del os.environ[name]
 os.environ |= {"DATA_DIR": _folder, "ENV_FILE": os.devnull}
 

@@ -54,6 +54,14 @@ def admits(environ: dict[str, Any], service: str) -> bool:
     return bool(environ[COUNTED])
 
 
+def is_secure(environ: dict[str, Any]) -> bool:
+    """Whether a request came by HTTPS, as Django would say."""
+    if settings.TRUST_PROXY:
+        name, value = settings.SECURE_PROXY_SSL_HEADER
+        return bool(environ.get(name, "").partition(",")[0].strip() == value)
+    return bool(environ["wsgi.url_scheme"] == "https")
+
+
 def service_of(view: object) -> str:
     """The service that a view belongs to."""
     return type(view).__module__.partition(".")[0]

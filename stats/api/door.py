@@ -19,7 +19,7 @@ from django.http.request import split_domain_port, validate_host
 from django.utils import timezone
 from rest_framework.exceptions import APIException
 
-from config.api.access import admits
+from config.api.access import admits, is_secure
 from config.api.errors import exception_handler
 from config.api.formats import parse_json
 from config.metrics import REQUEST_SECONDS
@@ -64,6 +64,7 @@ def _is_plain(environ: WSGIEnvironment) -> bool:
         and length.isdecimal()
         and int(length) <= settings.MAX_BODY_BYTES
         and _is_our_host(environ.get("HTTP_HOST", ""))
+        and (not settings.SECURE_SSL_REDIRECT or is_secure(environ))
     )
 
 

@@ -53,7 +53,7 @@ def clock(monkeypatch):
     return Clock
 
 
-def post(headers, path="/messages", content=MESSAGE):
+def post(headers, path="/messages", content=MESSAGE, app=application):
     """Status, headers and content of the answer to a program's POST, through every layer."""
     body = json.dumps(content).encode()
     answer = {}
@@ -74,7 +74,7 @@ def post(headers, path="/messages", content=MESSAGE):
         "wsgi.url_scheme": "http",
         **{f"HTTP_{name.upper()}": value for name, value in headers.items()},
     }
-    content = b"".join(application(environ, start_response))
+    content = b"".join(app(environ, start_response))
     return answer["status"], answer["headers"], json.loads(content)
 
 
