@@ -162,6 +162,7 @@ class Job(models.Model):
 
     class Meta:
         indexes = [models.Index(fields=["closed_at", "job_id"], name="job_under_way")]
+        permissions = [("view_personal_data", "Can see customers' names and phone numbers")]
 
     def __str__(self) -> str:
         return f"job {self.spoken_id}"

@@ -7,7 +7,9 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.fields import empty
 
+from config.api.access import sees_personal_data
 from config.api.fields import ChoiceField
+from repairjobs.masking import masked, masked_number
 from repairjobs.models import (
     LARGEST_ID,
     SMALLEST_ID,
@@ -144,6 +146,15 @@ class SmsSerializer(serializers.Serializer[Sms]):
         fields["from"] = serializers.CharField(source="sender")
         return fields
 
+    def to_representation(self, instance: Sms) -> dict[str, Any]:
+        shown = super().to_representation(instance)
+        if not sees_personal_data(self.context["request"]):
+            theirs = "from" if instance.kind == SmsKind.INBOUND else "to"
+            shown[theirs] = masked_number(shown[theirs])
+            if instance.kind in {SmsKind.INBOUND, SmsKind.PRIVATE}:
+                shown["text"] = masked(shown["text"])  # a person's own words
+        return shown
+
 
 class PaymentSerializer(serializers.Serializer[Payment]):
     reference = TextField(max_length=200)
@@ -207,3 +218,11 @@ class ClientJobSerializer(serializers.ModelSerializer[ClientJob]):
             "Product_id",
             "Product_type",
         ]
+
+    def to_representation(self, instance: ClientJob) -> dict[str, Any]:
+        shown = super().to_representation(instance)
+        if not sees_personal_data(self.context["request"]):
+            for name in ("Client_firstname", "Client_lastname", "Client_postcode"):
+                shown[name] = masked(shown[name])
+            shown["Client_mobile"] = masked_number(shown["Client_mobile"])
+        return shown

@@ -14,6 +14,7 @@ from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from config.api.access import sees_personal_data
 from config.api.errors import Conflict, ConflictSerializer
 from config.api.formats import JSONParser
 from config.api.parsing import to_whole_number
@@ -32,6 +33,7 @@ from repairjobs.api.serializers import (
     TransactionSerializer,
 )
 from repairjobs.documents import documents
+from repairjobs.masking import masked_document
 from repairjobs.models import (
     LARGEST_ID,
     SMALLEST_ID,
@@ -174,7 +176,7 @@ class JobViewSet(JobView, viewsets.GenericViewSet[Any]):
         after = pages.begin(request)
         with as_http():
             found = documents().find(**wanted, after=after, limit=pages.limit + 1)
-        return pages.get_paginated_response(pages.end(found))
+        return pages.get_paginated_response([self._shown(each) for each in pages.end(found)])
 
     def retrieve(self, request: Request, job_id: str) -> Response:
         """The job's document. It follows a change within seconds."""
@@ -182,7 +184,10 @@ class JobViewSet(JobView, viewsets.GenericViewSet[Any]):
             found = documents().get(spoken_id(self.job_id()))
         if found is None:
             raise NotFound(f"job {self.job_id()} is unknown")
-        return Response(found)
+        return Response(self._shown(found))
+
+    def _shown(self, document: dict[str, Any]) -> dict[str, Any]:
+        return document if sees_personal_data(self.request) else masked_document(document)
 
     def _wanted(self, request: Request) -> dict[str, Any]:
         wanted: dict[str, Any] = {}
@@ -294,7 +299,7 @@ class MessageViewSet(JobView, mixins.ListModelMixin, viewsets.GenericViewSet[Sms
                 )
         except texting.CannotText as refusal:
             raise Conflict(str(refusal), {}) from refusal
-        return Response(SmsSerializer(sms).data, status=status.HTTP_201_CREATED)
+        return Response(self.get_serializer(sms).data, status=status.HTTP_201_CREATED)
 
 
 class PaymentViewSet(JobView, viewsets.GenericViewSet[Any]):

@@ -1,0 +1,37 @@
+"""Customers' names and numbers, for those who may not see them."""
+
+from typing import Any
+
+from repairjobs.sms import normalised
+
+HIDDEN = "•••"
+SHORTEST_NUMBER = 10
+
+
+def masked(text: str | None) -> str:
+    """Whether there is something, and no more than that."""
+    return HIDDEN if text else ""
+
+
+def masked_number(number: str | None) -> str:
+    """A phone number's country and end (``+44••••••0456``), enough to tell one from another."""
+    spelled = normalised(number)
+    if spelled is None or len(spelled) < SHORTEST_NUMBER:
+        return masked(number)
+    return f"{spelled[:3]}••••••{spelled[-4:]}"
+
+
+CUSTOMER = {
+    "client_firstname": masked,
+    "client_lastname": masked,
+    "client_postcode": masked,
+    "client_mobile": masked_number,
+}
+
+
+def masked_document(document: dict[str, Any]) -> dict[str, Any]:
+    customers = [
+        {name: CUSTOMER.get(name, masked)(value) for name, value in customer.items()}
+        for customer in document["customer"]
+    ]
+    return {**document, "customer": customers}
