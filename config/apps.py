@@ -9,6 +9,9 @@ from django.apps.registry import Apps
 class ShellConfig(AppConfig):
     name = "config"
 
+    def ready(self) -> None:
+        from config import checks  # noqa: F401 (registers itself)
+
 
 class ServiceConfig(AppConfig):
     """What a service tells the shell about itself, for ``/``, ``/docs`` and ``/metrics``."""

@@ -1,8 +1,10 @@
 import os
 from typing import Any
 
+import django
 from celery import Celery
-from celery.signals import setup_logging
+from celery.signals import beat_init, setup_logging, worker_init
+from django.core.exceptions import ImproperlyConfigured
 from kombu.transport import TRANSPORT_ALIASES
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
@@ -17,3 +19,17 @@ app.autodiscover_tasks()
 @setup_logging.connect
 def leave_logging_to_django(**kwargs: Any) -> None:
     """Celery configures no logging of its own where somebody listens here."""
+
+
+@worker_init.connect
+@beat_init.connect
+def begin_with_safe_settings(**kwargs: Any) -> None:
+    """End a worker or beat whose settings would lose or double something."""
+    django.setup()
+    from config.checks import refuse_unsafe_settings
+
+    try:
+        refuse_unsafe_settings()
+    except ImproperlyConfigured as error:
+        # Celery logs the exceptions of its listeners, and goes on.
+        raise SystemExit(str(error)) from error

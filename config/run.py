@@ -16,6 +16,8 @@ from django.core.exceptions import ImproperlyConfigured
 from honcho.compat import ProcessManager
 from honcho.manager import Manager
 
+from config.checks import refuse_unsafe_settings
+
 # A worker takes up to seven seconds to end; honcho would kill it after five.
 honcho.manager.KILL_WAIT = 25
 
@@ -44,6 +46,7 @@ def main() -> int:
     os.environ.setdefault("RATE_LIMIT", "off")
     try:
         django.setup()
+        refuse_unsafe_settings()
     except ImproperlyConfigured as error:
         print(error, file=sys.stderr)
         return 1

@@ -146,6 +146,8 @@ SILENCED_SYSTEM_CHECKS = [
     "security.W021",
     # No cookie means anything to a process that carries no admin.
     *([] if CARRIES_ALL else ["security.W003"]),
+    # What whoever runs this overrules.
+    *env.list("SILENCED_CHECKS", default=[]),
 ]
 
 # People (admin, log-in) come with the process that carries everything; one API alone needs none.
@@ -310,6 +312,7 @@ RATE_LIMIT_URL = env.str("RATE_LIMIT_URL", "")
 # --- Ours ----------------------------------------------------------------------------------------
 
 SMS_BACKEND = env.str("SMS_BACKEND", "console")
+SMS_BACKEND_IS_NAMED = "SMS_BACKEND" in env.ENVIRON
 if SMS_BACKEND not in {"console", "vonage"}:
     raise ImproperlyConfigured(f"SMS_BACKEND is {SMS_BACKEND!r}; allowed: console or vonage")
 # Whoever has a client or texts people for real gets no made-up jobs, whatever is set.
@@ -361,6 +364,11 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "celery"
 CELERY_TASK_ROUTES = {f"{name}.*": {"queue": name} for name in KNOWN_SERVICES}
 CELERY_TASK_TIME_LIMIT = 15 * 60
+CELERY_TASK_ANNOTATIONS = {
+    # Ended before what it had claimed is given to another worker. Threads know no time limit: there
+    # the timeouts of the outside systems alone are under the lease.
+    "repairjobs.tasks.run_errands": {"time_limit": max(40.0, ERRAND_LEASE.total_seconds() - 5)}
+}
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TIMEZONE = "UTC"
 # Beat writes it every three minutes, which is how its health shows.

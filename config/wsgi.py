@@ -8,6 +8,7 @@ from django.core.wsgi import get_wsgi_application
 from django.http.request import MediaType
 
 from config.apps import carried_services
+from config.checks import refuse_unsafe_settings
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
@@ -57,5 +58,6 @@ def take_chunked_body(environ: Environ) -> None:
 
 
 application: Application = sound(get_wsgi_application())
+refuse_unsafe_settings()
 for service in carried_services(apps):
     application = service.in_front_of(application)

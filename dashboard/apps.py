@@ -14,6 +14,9 @@ class DashboardConfig(ServiceConfig):
         ("API", "/docs/dashboard"),
     ]
 
+    def ready(self) -> None:
+        from dashboard import checks  # noqa: F401 (registers itself)
+
     def freshness(self) -> Mapping[str, str]:
         from dashboard.models import Ingestion
 

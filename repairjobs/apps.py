@@ -21,6 +21,8 @@ class RepairJobsConfig(ServiceConfig):
     ]
 
     def ready(self) -> None:
+        from repairjobs import checks  # noqa: F401 (registers itself)
+
         super().ready()
         pre_migrate.connect(spare_the_client, sender=self)
 

@@ -48,6 +48,7 @@ for alias, variable, kind in [
             MISSING.append(f"NOT TESTED on {kind.__name__}, as none answers: {error}")
 if IS_REAL:
     os.environ["SECRET_KEY"] = "for tests alone"
+    os.environ["SMS_BACKEND"] = "console"
 # Runs beside each other on one server keep apart; the workers of a run inherit its name.
 RUN = os.environ.setdefault("TEST_RUN", secrets.token_hex(4))
 

@@ -78,6 +78,8 @@ class Office:
             **dict.fromkeys(["COLLECT_SECONDS", "FOLLOW_SECONDS", "ERRANDS_SECONDS"], "1"),
             SWEEP_SECONDS="2",
             ERRAND_LEASE_SECONDS="5",
+            SILENCED_CHECKS="repairjobs.E001,repairjobs.E003",  # for such a short lease
+            API_KEYS_REQUIRED="false",
             SMS_UNKNOWN_SECONDS="2",
             SMS_PER_SECOND="500",
             **vonage.environment | {"VONAGE_TIMEOUT": "1"},
