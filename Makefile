@@ -25,6 +25,7 @@ check: .venv/tests  ## what must hold before a commit lands
 	DATA_DIR=$$(mktemp -d) $(BIN)/python manage.py makemigrations --check --dry-run
 	DATA_DIR=$$(mktemp -d) $(BIN)/python manage.py spectacular --validate --fail-on-warn --file /dev/null
 	$(BIN)/lint-imports
+	$(BIN)/python .ci/audit
 
 fix: .venv/tests  ## what a tool can put right
 	$(BIN)/ruff check --fix .

@@ -1,0 +1,46 @@
+import json
+import subprocess
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_loader
+
+import pytest
+
+from tests.processes import ROOT
+
+SOUND = {"name": "sound", "version": "1.0", "vulns": []}
+UNKNOWN = {"name": "unknown", "skip_reason": "not found"}
+BAD = {"name": "bad", "version": "0.1", "vulns": [{"id": "CVE-1", "fix_versions": ["0.2"]}]}
+
+
+@pytest.fixture
+def audit(monkeypatch):
+    loader = SourceFileLoader("audit", str(ROOT / ".ci" / "audit"))
+    module = module_from_spec(spec_from_loader("audit", loader))
+    loader.exec_module(module)
+
+    def answering(stdout, stderr=""):
+        ran = subprocess.CompletedProcess([], 1, stdout, stderr)
+        monkeypatch.setattr(module.subprocess, "run", lambda *args, **options: ran)
+        return module.main()
+
+    return answering
+
+
+@pytest.mark.parametrize(
+    ("packages", "code", "said"),
+    [
+        ([SOUND], 0, "Audited 1 of 1 packages\n"),
+        ([SOUND, BAD], 1, "bad 0.1: CVE-1, fixed in 0.2\nAudited 2 of 2 packages\n"),
+        ([UNKNOWN], 0, "Audited 0 of 1 packages; no advisories can be had here for 1\n"),
+    ],
+)
+def test_an_audit_fails_for_what_is_known_alone(audit, capsys, packages, code, said):
+    assert audit(json.dumps({"dependencies": packages})) == code
+    assert capsys.readouterr().out == said
+
+
+def test_an_audit_that_reaches_nobody_says_so_and_goes_on(audit, capsys):
+    assert audit("", "Traceback\nConnectionError: no such host") == 0
+    assert capsys.readouterr().out == (
+        "Not audited, as the advisories cannot be had: ConnectionError: no such host\n"
+    )
