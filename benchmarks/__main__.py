@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarks import harness
 
-BENCHMARKS = ["ingestion", "report", "pages", "stats", "repairjobs", "scaling"]
+BENCHMARKS = ["ingestion", "report", "pages", "stats", "repairjobs", "scaling", "keys"]
 
 
 def main() -> None:

@@ -1,0 +1,111 @@
+"""What a key and a rate limit cost a request: messages and reports, with and without them."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import partial
+
+from benchmarks.harness import (
+    Load,
+    Server,
+    Stores,
+    interleaved,
+    median_load,
+    run_python,
+    scratch_stores,
+    serving,
+    spoken,
+    table,
+    times,
+    wrk,
+)
+from benchmarks.stats import BODY, CONNECTIONS, LUA, SPREAD
+
+SIDES = {
+    "no key, no limit": {"API_KEYS_REQUIRED": "false", "RATE_LIMIT": "off"},
+    "a key": {"API_KEYS_REQUIRED": "true", "RATE_LIMIT": "off"},
+    "a key and a limit": {"API_KEYS_REQUIRED": "true", "RATE_LIMIT": "100000000/minute"},
+}
+# Each call alone, without a server around it; a store that holds a thousand keys.
+CALLS = """
+import django, os, timeit
+django.setup()
+from config.api.access import admits
+from config.models import ApiKey
+for number in range(999):
+    ApiKey.objects.create_key(name=str(number), services=["stats"])
+_, key = ApiKey.objects.create_key(name="one", services=["stats"])
+def once(sent):
+    environ = {"HTTP_AUTHORIZATION": f"Api-Key {sent}", "REMOTE_ADDR": "127.0.0.1"}
+    admits(environ, "stats")
+    return min(timeit.repeat(lambda: admits(environ, "stats"), number=10_000, repeat=5)) * 100
+print(once(key), once("abcdefgh.unknown"))
+"""
+
+
+def run(*, quick: bool) -> Iterator[str]:
+    seconds, rounds = (2, 3) if quick else (4, 5)
+    yield calls()
+    yield loads("POST /messages", post, seconds=seconds, rounds=rounds)
+    yield loads("GET /dashboard", get, seconds=seconds, rounds=rounds)
+
+
+def calls() -> str:
+    rows = []
+    for name, env in SIDES.items():
+        with scratch_stores(**env, DJANGO_SETTINGS_MODULE="config.settings") as stores:
+            known, unknown = map(float, run_python("-c", CALLS, env=stores.env).split())
+        rows.append((name, spoken(known), spoken(unknown) if name.startswith("a key") else "–"))
+    return table(
+        "Whether a request is welcome, 1,000 keys", ["", "known key µs", "unknown key µs"], rows
+    )
+
+
+def loads(title: str, ask: Callable[[Server, str, int], Load], *, seconds: int, rounds: int) -> str:
+    with ExitStack() as stack:
+        stores = stack.enter_context(scratch_stores("default"))
+        key = make_key(stores)
+        servers = {
+            name: stack.enter_context(serving(stores.env | env)) for name, env in SIDES.items()
+        }
+        sides: dict[str, Callable[[], Load]] = {
+            name: partial(ask, server, key, seconds) for name, server in servers.items()
+        }
+        for measure in sides.values():
+            measure()  # the first is the slowest
+        found = {
+            name: median_load(each) for name, each in interleaved(sides, rounds=rounds).items()
+        }
+    assert not any(load.not_ok for load in found.values()), found
+    best = found["no key, no limit"].per_second
+    return table(
+        f"{title}, {CONNECTIONS} connections",
+        ["", "requests/s", "p50 ms", "p99 ms", "without is"],
+        [
+            (
+                name,
+                spoken(load.per_second),
+                spoken(load.p50),
+                spoken(load.p99),
+                times(best, load.per_second),
+            )
+            for name, load in found.items()
+        ],
+    )
+
+
+def make_key(stores: Stores) -> str:
+    command = ["manage.py", "create_api_key", "benchmark", "--services", "stats,dashboard"]
+    return run_python(*command, env=stores.env).strip()
+
+
+def post(server: Server, key: str, seconds: int) -> Load:
+    plain = '["Content-Type"] = "application/json"'
+    script = LUA.replace(plain, f'{plain}, ["Authorization"] = "Api-Key {key}"')
+    url = f"{server.url}/messages"
+    return wrk(url, seconds=seconds, connections=CONNECTIONS, script=script % (BODY, SPREAD))
+
+
+def get(server: Server, key: str, seconds: int) -> Load:
+    url = f"{server.url}/dashboard?hotel_id=1&year=2020"
+    header = f"Authorization: Api-Key {key}"
+    return wrk(url, seconds=seconds, connections=CONNECTIONS, headers=[header])
