@@ -1,9 +1,12 @@
 import json
 import re
+import sys
 from datetime import timedelta
 from io import BytesIO, StringIO
 
 import pytest
+import requests
+import responses
 import time_machine
 from django.contrib.auth.models import Permission
 from django.core.management import CommandError, call_command
@@ -15,7 +18,9 @@ from config import keyring as keyring_module
 from config.keyring import keyring
 from config.models import ApiKey
 from config.wsgi import application
+from repairjobs import sandbox_api
 from tests.config.doors import METHODS, closed_doors, key
+from tests.processes import answers, environment, eventually, free_port, manage, running
 
 pytestmark = pytest.mark.django_db(databases="__all__")
 
@@ -409,3 +414,34 @@ class TestCommands:
     def test_refuse_to_revoke_what_is_unknown(self):
         with pytest.raises(CommandError, match="list_api_keys"):
             self.run("revoke_api_key", "nothing")
+
+
+@pytest.mark.processes
+def test_a_process_of_one_service_asks_for_keys_by_default(tmp_path):
+    env = environment(tmp_path, SERVICES="dataprovider", PORT=str(free_port()))
+    assert manage(env, "migrate_stores").returncode == 0
+    made = [manage(env, "create_api_key", "x", "--services", name) for name in SERVICES[:2]]
+    web = [sys.executable, "-m", "granian", "--interface", "wsgi", "config.wsgi:application"]
+    url = f"http://127.0.0.1:{env['PORT']}"
+
+    with running(env, *web, "--port", env["PORT"], "--blocking-threads", "2"):
+        eventually(lambda: answers(f"{url}/healthz"), "the web answers")
+        statuses = [
+            requests.get(f"{url}/events", headers=headers, timeout=5).status_code
+            for headers in [
+                {},
+                *[{"Authorization": f"Api-Key {each.stdout.strip()}"} for each in made],
+            ]
+        ]
+
+    assert statuses == [401, 403, 200]
+
+
+@responses.activate
+def test_the_demos_repair_shop_sends_its_key(settings):
+    settings.SANDBOX_KEY = "abcdefgh.secret"
+    sent = responses.get(f"http://127.0.0.1:{settings.PORT}/jobs", json=[])
+
+    sandbox_api.jobs("NEW")
+
+    assert sent.calls[0].request.headers["Authorization"] == "Api-Key abcdefgh.secret"

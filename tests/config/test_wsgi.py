@@ -24,7 +24,8 @@ EVENT = json.dumps(
 @pytest.fixture(scope="module")
 def port(tmp_path_factory):
     folder = tmp_path_factory.mktemp("web")
-    env = environment(folder, SERVICES="dataprovider", PORT=str(free_port()))
+    port = str(free_port())
+    env = environment(folder, SERVICES="dataprovider", API_KEYS_REQUIRED="false", PORT=port)
     assert manage(env, "migrate_stores").returncode == 0
     web = [sys.executable, "-m", "granian", "--interface", "wsgi", "config.wsgi:application"]
     with running(env, *web, "--port", env["PORT"], "--blocking-threads", "4"):
