@@ -127,6 +127,8 @@ class TestReadMessage:
         assert content == ("a596b362-08be-419f-8070-9c3055566e7c", 1, "A", 12, NOW, False)
 
 
+# A request looks at every connection, also at those that it does not need.
+@pytest.mark.django_db(databases="__all__")
 def test_the_schema_is_served(http):
     answer = http.get("/schemas/stats_message.json")
 
