@@ -33,7 +33,7 @@ def check_parameters(sent: QueryDict, known: Mapping[str, str]) -> None:
 
     :raises ValidationError: naming each parameter, and the known one that is nearest to it.
     """
-    known = {**known, "cursor": CURSOR_TEXT, "format": "json or api", "limit": LIMIT_TEXT}
+    known = {"cursor": CURSOR_TEXT, "format": "json or api", "limit": LIMIT_TEXT, **known}
     errors = {}
     for name, values in sent.lists():
         if name not in known:
