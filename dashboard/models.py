@@ -56,6 +56,27 @@ class DailyTotalQuerySet(models.QuerySet["DailyTotal"]):
     def of(self, hotel_id: int, reading: str, first: date, last: date) -> Self:
         return self.filter(hotel_id=hotel_id, reading=reading, day__range=(first, last))
 
+    def hotels(self, most: int) -> list[int]:
+        """The first hotels that have totals, by id: from one to the next along the index."""
+        found: list[int] = []
+        ids = self.order_by("hotel_id").values_list("hotel_id", flat=True)
+        following = ids.first()
+        while following is not None and len(found) < most:
+            found.append(following)
+            following = ids.filter(hotel_id__gt=following).first()
+        return found
+
+    def years(self, hotel_id: int, reading: str, most: int) -> list[int]:
+        """The first years in which a hotel has totals."""
+        found: list[int] = []
+        own = self.filter(hotel_id=hotel_id, reading=reading).order_by("day")
+        days = own.values_list("day", flat=True)
+        following = days.first()
+        while following is not None and len(found) < most:
+            found.append(following.year)
+            following = days.filter(day__gt=date(following.year, 12, 31)).first()
+        return found
+
 
 class DailyTotal(models.Model):
     """What a hotel's events of one day came to, in one of the two readings (UTC days)."""

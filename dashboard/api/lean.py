@@ -59,7 +59,9 @@ report_view.initkwargs = {}  # type: ignore[attr-defined]
 
 def is_for_programs(accept: str) -> bool:
     """Whether JSON is what this Accept header gets, as most do; the full view knows the rest."""
-    return not accept or ("text/html" not in accept and JSON.search(accept) is not None)
+    if "text/html" in accept or "text/csv" in accept:
+        return False
+    return not accept or JSON.search(accept) is not None
 
 
 def _answer(request: HttpRequest, asked: str) -> HttpResponseBase:

@@ -1,14 +1,22 @@
-"""``GET /dashboard`` in a browser: the browsable API's page with choosers and a chart."""
+"""``GET /dashboard`` in a browser: the browsable API's page with choosers, a chart and a table."""
 
 from collections.abc import Mapping
 from datetime import date
 from math import ceil
 from typing import Any
+from urllib.parse import urlencode
 
+from config.api.charts import axis
 from config.api.formats import BrowsableAPIRenderer
+from dashboard.models import DailyTotal, Reading
+from dashboard.report import Question, report
 
 WIDTH, HEIGHT = 960, 260
 CELL = 17
+LEVELS = 4
+MOST_HOTELS, MOST_YEARS = 200, 30
+KINDS = ("bookings", "cancellations", "net")
+FIRST_YEAR, LAST_YEAR = 1, 9999
 
 
 class ReportPageRenderer(BrowsableAPIRenderer):
@@ -20,60 +28,164 @@ class ReportPageRenderer(BrowsableAPIRenderer):
         context = super().get_context(data, accepted_media_type, renderer_context)
         context["asked"] = context["request"].query_params
         if "data" in data:
-            context["report"] = data
-            context |= calendar_map(data) if data["period"] == "day" else bars(data)
+            context |= page(data)
+        elif "hotel_id" in data:  # refused: help to find one
+            context["hotels"] = DailyTotal.objects.hotels(MOST_HOTELS)
         return context
 
 
-def bars(report: dict[str, Any]) -> dict[str, Any]:
-    """Geometry of two bars for each month, or for the year."""
-    rows, period = report["data"], report["period"]
-    top = max([row["bookings"] for row in rows] + [row["cancellations"] for row in rows]) or 1
-    step = WIDTH / len(rows)
+def page(report: dict[str, Any]) -> dict[str, Any]:
+    """What the page shows of a report, beside that of the year before."""
+    before = year_before(report)
+    draw = calendar_maps if report["period"] == "day" else bars
     return {
-        "bars": [
+        "report": report,
+        "before": before,
+        "rows": compared(report, before),
+        "figures": figures(report["total"], before and before["total"]),
+        "hotels": DailyTotal.objects.hotels(MOST_HOTELS),
+        "years": years(report),
+        "periods": [(name, _link(report, period=name)) for name in ("month", "day", "year")],
+        "readings": [(each.value, each.label, _link(report, by=each.value)) for each in Reading],
+        "previous": _other_year(report, -1),
+        "next": _other_year(report, 1),
+        "kinds": [("bookings", "booked"), ("cancellations", "cancelled"), ("net", "net")],
+        "csv": _link(report, format="csv"),
+        **draw(report, before),
+    }
+
+
+def year_before(asked: dict[str, Any]) -> dict[str, Any] | None:
+    if asked["year"] == FIRST_YEAR:
+        return None
+    question = Question(asked["hotel_id"], asked["period"], asked["year"] - 1, asked["by"])
+    return report(question, None)
+
+
+def years(report: dict[str, Any]) -> list[tuple[int, str]]:
+    """The years that the hotel has, each with its page."""
+    found = DailyTotal.objects.years(report["hotel_id"], report["by"], MOST_YEARS)
+    return [(year, _link(report, year=year)) for year in found]
+
+
+def _other_year(report: dict[str, Any], step: int) -> str | None:
+    year = report["year"] + step
+    return _link(report, year=year) if FIRST_YEAR <= year <= LAST_YEAR else None
+
+
+def _link(report: dict[str, Any], **changes: Any) -> str:
+    asked = {name: report[name] for name in ("hotel_id", "year", "period", "by")}
+    return f"?{urlencode(asked | changes)}"
+
+
+def figures(
+    total: Mapping[str, int], before: Mapping[str, int] | None
+) -> list[tuple[str, str, str | None]]:
+    """What to call each sum, the sum, and how it differs from the year before."""
+    names = zip(KINDS, ("Room-nights booked", "Cancelled", "Net"), strict=True)
+    return [
+        (name, f"{total[kind]:,}", f"{total[kind] - before[kind]:+,}" if before else None)
+        for kind, name in names
+    ]
+
+
+def compared(report: dict[str, Any], before: dict[str, Any] | None) -> list[dict[str, Any]]:
+    """The report's rows, each with that of a year before; 29 February has none beside it."""
+    period = report["period"]
+    earlier = {str(row[period])[4:]: row for row in before["data"]} if before else {}
+    return [
+        {**row, "name": str(row[period]), "before": earlier.get(str(row[period])[4:])}
+        for row in report["data"]
+    ]
+
+
+def bars(report: dict[str, Any], before: dict[str, Any] | None) -> dict[str, Any]:
+    """Geometry of three bars for each month, or for the year, last year's wide behind them."""
+    rows = compared(report, before)
+    both = [*report["data"], *(before["data"] if before else [])]
+    scale = axis([row[kind] for row in both for kind in KINDS], HEIGHT)
+    step = WIDTH / len(rows)
+    wide = min(step * 0.24, 60)
+    return {
+        "groups": [
             {
-                "title": row[period],
                 "row": row,
-                "middle": round(place * step + step / 2, 1),
+                "title": _month_name(row["name"]),
+                "middle": round((place + 0.5) * step, 1),
                 "bars": [
                     {
                         "kind": kind,
-                        "x": round(place * step + step * shift, 1),
-                        "width": round(step * 0.3, 1),
-                        "y": round(HEIGHT - row[kind] / top * HEIGHT, 1),
-                        "height": round(row[kind] / top * HEIGHT, 1),
+                        "x": round((place + 0.5) * step + wide * (shift + 0.15), 1),
+                        "width": round(wide * 0.7, 1),
+                        **scale.bar(row[kind]),
+                        "before": row["before"]
+                        and {
+                            "x": round((place + 0.5) * step + wide * shift, 1),
+                            "width": round(wide, 1),
+                            **scale.bar(row["before"][kind]),
+                        },
                     }
-                    for kind, shift in (("bookings", 0.18), ("cancellations", 0.52))
+                    for kind, shift in zip(KINDS, (-1.6, -0.5, 0.6), strict=True)
                 ],
             }
             for place, row in enumerate(rows)
         ],
-        "top": top,
+        "grid": scale.lines(lambda value: f"{value:,}"),
+        "zero": scale.y(0),
         "width": WIDTH,
         "height": HEIGHT,
     }
 
 
-def calendar_map(report: dict[str, Any]) -> dict[str, Any]:
-    """Geometry of a square for each day, a column for each week, darker for more nights."""
-    rows = report["data"]
-    top = max([row["net"] for row in rows] + [1])
-    offset = date(report["year"], 1, 1).weekday()
+def _month_name(name: str) -> str:
+    return date(2000, int(name[5:]), 1).strftime("%b") if name[4:] else name
+
+
+def calendar_maps(report: dict[str, Any], before: dict[str, Any] | None) -> dict[str, Any]:
+    """Geometry of both years, on one scale: a square a day, darker for more nights."""
+    both = [report, *([before] if before else [])]
+    top = max(1, *(row["net"] for each in both for row in each["data"]))
     return {
+        "maps": [calendar_map(each, top) for each in both],
+        "steps": [{"level": level, "least": _least(level, top)} for level in range(1, LEVELS + 1)],
+    }
+
+
+def calendar_map(report: dict[str, Any], top: int) -> dict[str, Any]:
+    """Geometry of a square for each day, a column for each week."""
+    year = report["year"]
+    offset = date(year, 1, 1).weekday()
+    return {
+        "year": year,
+        "total": report["total"],
         "cells": [
             {
                 "row": row,
                 "x": (place + offset) // 7 * CELL,
                 "y": (place + offset) % 7 * CELL,
-                "level": max(0, ceil(row["net"] / top * 4)),
+                "level": level(row["net"], top),
             }
-            for place, row in enumerate(rows)
+            for place, row in enumerate(report["data"])
         ],
         "months": [
-            {"name": date(report["year"], month, 1).strftime("%b"), "x": column * CELL}
-            for month in range(1, 13)
-            for column in [(date(report["year"], month, 1).timetuple().tm_yday - 1 + offset) // 7]
+            {"name": first.strftime("%b"), "x": (_place(first) + offset) // 7 * CELL}
+            for first in (date(year, month, 1) for month in range(1, 13))
         ],
-        "steps": [{"level": level, "least": top * (level - 1) // 4 + 1} for level in range(5)],
+        "weekdays": [
+            {"name": name, "y": day * CELL} for name, day in (("Mon", 0), ("Thu", 3), ("Sun", 6))
+        ],
     }
+
+
+def level(net: int, top: int) -> str:
+    """How dark a day is: "less" where more was cancelled than booked, then 0 to 4."""
+    return "less" if net < 0 else str(ceil(net * LEVELS / top))
+
+
+def _least(level: int, top: int) -> int:
+    """The least that makes a day this dark."""
+    return top * (level - 1) // LEVELS + 1
+
+
+def _place(day: date) -> int:
+    return day.timetuple().tm_yday - 1

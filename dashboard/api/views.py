@@ -1,12 +1,15 @@
 from collections.abc import Mapping
+from typing import Any
 
 from django.utils import timezone
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from config.api.formats import JSONRenderer
 from config.api.strict import StrictView
+from config.api.tables import CSVRenderer, Table
 from dashboard.api.page import ReportPageRenderer
 from dashboard.api.serializers import QuestionSerializer, ReportSerializer
 from dashboard.models import Ingestion
@@ -25,6 +28,10 @@ EXAMPLE = {
 
 # Each query parameter, with what is allowed for it.
 KNOWN = {name: str(field.help_text) for name, field in QuestionSerializer().fields.items()}
+KNOWN["format"] = "json, csv or api"
+COUNTS = ["bookings", "cancellations", "net"]
+CSV_EXAMPLE = "hotel_id,by,year,bookings,cancellations,net\r\n1,night_of_stay,2020,3,1,2\r\n"
+REFUSAL_EXAMPLE = {"hotel_id": ["This field is required."]}
 
 
 def read_question(parameters: Mapping[str, str], this_year: int) -> Question:
@@ -44,7 +51,7 @@ class ReportView(StrictView):
     """
 
     name = "Dashboard"
-    renderer_classes = [JSONRenderer, ReportPageRenderer]
+    renderer_classes = [JSONRenderer, CSVRenderer, ReportPageRenderer]
 
     def known_parameters(self) -> Mapping[str, str]:
         return KNOWN
@@ -53,14 +60,32 @@ class ReportView(StrictView):
         summary="Bookings per month, day or year",
         parameters=[QuestionSerializer],
         responses={
-            200: OpenApiResponse(
+            (200, "application/json"): OpenApiResponse(
                 ReportSerializer, "The report.", [OpenApiExample("A year", EXAMPLE)]
             ),
+            (200, "text/csv"): OpenApiResponse(
+                OpenApiTypes.STR,
+                "The report; as CSV to download, a line for each row.",
+                [OpenApiExample("A year as CSV", CSV_EXAMPLE, media_type="text/csv")],
+            ),
             304: OpenApiResponse(description="Unchanged since the ETag in If-None-Match."),
-            400: OpenApiResponse(description="A parameter is missing, unknown or not allowed."),
+            (400, "application/json"): OpenApiResponse(
+                OpenApiTypes.OBJECT,
+                "A parameter is missing, unknown or not allowed.",
+                [OpenApiExample("No hotel", REFUSAL_EXAMPLE)],
+            ),
         },
     )
     def get(self, request: Request) -> Response:
         """A hotel's year; `ETag` and `If-None-Match` spare an unchanged answer."""
         question = read_question(request.query_params.dict(), timezone.now().year)
         return Response(report(question, Ingestion.objects.current().watermark))
+
+    def table(self, content: dict[str, Any]) -> Table:
+        """The report's rows, each with what they are about."""
+        about = {"hotel_id": content["hotel_id"], "by": content["by"]}
+        return Table(
+            f"dashboard-hotel-{content['hotel_id']}-{content['year']}-by-{content['period']}",
+            [*about, content["period"], *COUNTS],
+            [about | row for row in content["data"]],
+        )

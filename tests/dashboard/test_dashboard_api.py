@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from rest_framework.test import APIRequestFactory
 
 from dashboard.api import lean
-from dashboard.models import Ingestion
+from dashboard.models import DailyTotal, Ingestion
 from dashboard.report import Question, report
 from tests.dashboard.factories import DailyTotalFactory
 
@@ -189,16 +189,84 @@ class TestPage:
 
         assert response.status_code == 200
         assert html.index("<svg") < html.index("ingested_through")
-        assert len(re.findall(r'class="bookings" x=', html)) == 12
+        for kind in ("bookings", "cancellations", "net"):
+            bars = re.findall(rf'<rect class="{kind}" x="[0-9.]+" y', html)
+            assert len(bars) == 12 + 1  # the last in the legend
         assert "2020-08: 3 booked, 1 cancelled, 2 net" in html
 
-    def test_shows_a_calendar_for_days(self, api):
+    def test_draws_bars_to_scale_also_below_zero(self, api):
+        DailyTotalFactory(day=date(2020, 8, 31), bookings=5, cancellations=10)
+
+        _, html = self.page(api, "hotel_id=1&year=2020&period=year")
+
+        chart = html[: html.index("legend")]
+        bars = re.findall(r'<rect class="(\w+)" x="[0-9.]+" y="[0-9.]+"(.*?)/>', chart)
+        heights = {kind: float(re.search('height="(.*?)"', rest)[1]) for kind, rest in bars}
+        assert heights["cancellations"] == pytest.approx(2 * heights["bookings"], abs=0.2)
+        assert heights["net"] == pytest.approx(heights["bookings"], abs=0.2)
+        assert heights["net"] > 50
+
+    def test_shows_the_year_before_beside_it(self, api):
+        DailyTotalFactory(day=date(2020, 8, 31), bookings=30)
+        DailyTotalFactory(day=date(2019, 8, 1), bookings=10, cancellations=4)
+
+        _, html = self.page(api, "hotel_id=1&year=2020")
+
+        assert "30 booked, 1 cancelled, 29 net (2019: 10, 4, 6)" in html
+        assert "+20 on 2019" in html
+        assert "-3 on 2019" in html
+        assert len(re.findall('class="before" x="[0-9.]+" y', html)) == 36
+
+    def test_shows_a_calendar_for_the_days_of_both_years(self, api):
         DailyTotalFactory(day=date(2020, 8, 31))
 
         _, html = self.page(api, "hotel_id=1&year=2020&period=day")
 
-        assert len(re.findall(r'<rect class="level-\d" x=', html)) == 366
+        assert len(re.findall(r'<rect class="level-\d" x=', html)) == 366 + 365
         assert "2020-08-31: 2 net (3 booked, 1 cancelled)" in html
+        assert "<details><summary>The numbers of each day" in html
+
+    def test_marks_a_day_of_more_cancellations_by_its_shape(self, api):
+        DailyTotalFactory(day=date(2020, 8, 31), bookings=0, cancellations=1)
+
+        _, html = self.page(api, "hotel_id=1&year=2020&period=day")
+
+        assert len(re.findall(r'<rect class="level-less" x="\d+" y="\d+" width="15"', html)) == 1
+
+    @pytest.mark.parametrize("period", ["month", "day", "year"])
+    @pytest.mark.parametrize("year", [1, 9999])
+    def test_has_an_end_of_time(self, api, period, year):
+        response, html = self.page(api, f"hotel_id=1&year={year}&period={period}")
+
+        assert response.status_code == 200
+        assert ("Year before" in html, "Year after" in html) == (year == 9999, year == 1)
+
+    def test_repeats_the_numbers_in_a_table(self, api):
+        DailyTotalFactory(day=date(2020, 2, 29), bookings=3)
+        DailyTotalFactory(day=date(2019, 2, 28), bookings=5)
+
+        _, html = self.page(api, "hotel_id=1&year=2020&period=day")
+
+        row = r'<th scope="row">{}</th><td>{}</td><td>{}</td><td>{}</td><td>{}</td>'
+        assert row.format("2020-02-28", 0, 0, 0, 4) in html
+        assert row.format("2020-02-29", 3, 1, 2, "–") in html
+        assert row.format("Total", 3, 1, 2, 4) in html
+        assert html.count("<caption>") == 1
+
+    def test_leads_to_hotels_years_periods_and_the_other_reading(self, api):
+        DailyTotalFactory(day=date(2018, 1, 1), hotel_id=1)
+        DailyTotalFactory(day=date(2020, 1, 1), hotel_id=1)
+        DailyTotalFactory(day=date(2020, 1, 1), hotel_id=7)
+
+        _, html = self.page(api, "hotel_id=1&year=2020")
+
+        assert re.findall(r'<option value="(\d+)">', html) == ["1", "7", "2018", "2020"]
+        rest = "&amp;period=month&amp;by=night_of_stay"
+        assert f'rel="prev" href="?hotel_id=1&amp;year=2019{rest}"' in html
+        assert f'rel="next" href="?hotel_id=1&amp;year=2021{rest}"' in html
+        assert 'href="?hotel_id=1&amp;year=2020&amp;period=day&amp;by=night_of_stay"' in html
+        assert 'href="?hotel_id=1&amp;year=2020&amp;period=month&amp;by=timestamp"' in html
+        assert f'href="?hotel_id=1&amp;year=2020{rest}&amp;format=csv"' in html
 
     def test_asks_for_the_hotel_when_it_is_left_out(self, api):
         response, html = self.page(api, "")
@@ -219,6 +287,55 @@ class TestPage:
         assert "<script>alert" not in html
 
 
+class TestCSV:
+    def test_has_a_line_for_each_row(self, api):
+        DailyTotalFactory(day=date(2020, 8, 31))
+
+        answer = api.get("/dashboard?hotel_id=1&year=2020&period=year&format=csv")
+
+        assert answer.content == (
+            b"hotel_id,by,year,bookings,cancellations,net\r\n1,night_of_stay,2020,3,1,2\r\n"
+        )
+        assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
+        assert answer.headers["Content-Disposition"] == (
+            'attachment; filename="dashboard-hotel-1-2020-by-year.csv"'
+        )
+
+    @pytest.mark.parametrize("accept", ["text/csv", "text/csv, */*", "text/csv;q=0.9"])
+    def test_is_for_who_accepts_it(self, api, accept):
+        answer = api.get("/dashboard?hotel_id=1&period=day&year=2020", headers={"Accept": accept})
+
+        assert len(answer.content.splitlines()) == 367
+        assert answer.content.splitlines()[1] == b"1,night_of_stay,2020-01-01,0,0,0"
+
+    def test_refuses_in_json(self, api):
+        answer = api.get("/dashboard?hotel_id=one&format=csv")
+
+        assert answer.status_code == 400
+        assert answer.headers["Content-Type"] == "application/json"
+        assert "Content-Disposition" not in answer.headers
+        assert list(answer.json()) == ["hotel_id"]
+
+
+class TestHotelsAndYears:
+    def test_are_those_that_have_totals_and_bounded(self):
+        for hotel_id, year, month in [
+            (3, 2020, 1),
+            (1, 2020, 1),
+            (1, 2018, 1),
+            (1, 2018, 12),
+            (2, 9999, 12),
+        ]:
+            DailyTotalFactory(hotel_id=hotel_id, day=date(year, month, 31), reading="timestamp")
+
+        assert DailyTotal.objects.hotels(9) == [1, 2, 3]
+        assert DailyTotal.objects.hotels(2) == [1, 2]
+        assert DailyTotal.objects.years(1, "timestamp", 9) == [2018, 2020]
+        assert DailyTotal.objects.years(1, "timestamp", 1) == [2018]
+        assert DailyTotal.objects.years(1, "night_of_stay", 9) == []
+        assert DailyTotal.objects.years(2, "timestamp", 9) == [9999]
+
+
 @given(
     rows=st.dictionaries(
         st.dates(date(2019, 12, 1), date(2021, 1, 31)),
@@ -229,8 +346,6 @@ class TestPage:
     period=st.sampled_from(["day", "month", "year"]),
 )
 def test_every_period_adds_up_to_the_days_of_the_year(rows, year, period):
-    from dashboard.models import DailyTotal
-
     DailyTotal.objects.all().delete()
     for day, (bookings, cancellations) in rows.items():
         DailyTotalFactory(day=day, bookings=bookings, cancellations=cancellations)
