@@ -1,3 +1,4 @@
+from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any, Self
 
@@ -49,6 +50,11 @@ class Message(models.Model):
 
 
 class DailyTotalQuerySet(models.QuerySet["DailyTotal"]):
+    def asked(self, question: Mapping[str, Any]) -> Self:
+        """What a question is about: a customer, a type, days ``from`` and ``to``, or all."""
+        names = {name: question[name] for name in ("customer_id", "type") if name in question}
+        return self.filter(**names).between(question.get("from"), question.get("to"))
+
     def between(self, first: date | None, last: date | None) -> Self:
         """The days from the first to the last, both included; None leaves that end open."""
         days = self.filter(day__gte=first) if first else self
@@ -57,11 +63,15 @@ class DailyTotalQuerySet(models.QuerySet["DailyTotal"]):
     def summed(self, interval: str | None = None) -> models.QuerySet["DailyTotal", dict[str, Any]]:
         """One row for every customer and message type (and day or month), in that order."""
         keys = ["customer_id", "type", *([interval] if interval else [])]
-        rows = self.annotate(month=TruncMonth("day")) if interval == Interval.MONTH else self
+        return self.grouped(*keys).order_by(*keys)
+
+    def grouped(self, *keys: str) -> models.QuerySet["DailyTotal", dict[str, Any]]:
+        """One row for every combination of these: columns, or ``month``."""
+        rows = self.annotate(month=TruncMonth("day")) if Interval.MONTH in keys else self
         sums: models.QuerySet[DailyTotal, dict[str, Any]] = rows.values(*keys).annotate(
             message_count=models.Sum("messages"), thousandths=models.Sum("amount_thousandths")
         )
-        return sums.order_by(*keys)
+        return sums
 
 
 class DailyTotal(models.Model):

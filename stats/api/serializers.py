@@ -125,6 +125,17 @@ class QuestionSerializer(serializers.Serializer[Any]):
         return attrs
 
 
+def read_question(parameters: Mapping[str, str]) -> dict[str, Any]:
+    """What is asked for.
+
+    :raises ValidationError: naming each parameter that is not allowed.
+    """
+    question = QuestionSerializer(data=parameters)
+    question.is_valid(raise_exception=True)
+    asked: dict[str, Any] = question.validated_data
+    return asked
+
+
 class TotalSerializer(serializers.Serializer[Any]):
     customerId = serializers.IntegerField()  # noqa: N815
     type = serializers.CharField()

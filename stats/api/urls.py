@@ -5,7 +5,9 @@ from stats.api.views import BatchView, MessageSchemaView, MessageViewSet, StatsV
 
 urlpatterns: list[URLPattern] = [
     *both_slashes(
-        "messages", MessageViewSet.as_view({"get": "list", "post": "create"}), "messages"
+        "messages",
+        MessageViewSet.as_view({"get": "list", "post": "create"}, name="Messages"),
+        "messages",
     ),
     *both_slashes("messages/batch", BatchView.as_view(), "messages-batch"),
     *both_slashes("messages/<str:uuid>", MessageViewSet.as_view({"get": "retrieve"}), "message"),

@@ -20,10 +20,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from config.api.errors import ConflictSerializer
+from config.api.formats import JSONRenderer
 from config.api.pagination import KeysetPagination
 from config.api.strict import OpenView, StrictView
+from config.api.tables import CSVRenderer, Table
 from stats import services
 from stats.api.filters import MessageFilter
+from stats.api.page import StatsPageRenderer
 from stats.api.parsers import NOT_A_BATCH, BatchParser, LinesParser, Unreadable
 from stats.api.rules import WIRE_NAMES, read_message, read_uuid, spoken_message
 from stats.api.serializers import (
@@ -31,6 +34,7 @@ from stats.api.serializers import (
     MessageSerializer,
     QuestionSerializer,
     TotalSerializer,
+    read_question,
 )
 from stats.models import DailyTotal, Message, spoken_amount
 
@@ -52,7 +56,12 @@ BATCH_RESULT = {
     "rejected": [{"index": 2, "errors": {"type": ["Missing; it must be …"]}}],
 }
 TOTAL = {"customerId": 1, "type": "A", "count": 2, "totalAmount": "0.024"}
-UNKNOWN = OpenApiResponse(description="A parameter is unknown or not allowed.")
+CSV_EXAMPLE = "customerId,type,count,totalAmount\r\n1,A,2,0.024\r\n"
+UNKNOWN = OpenApiResponse(
+    OpenApiTypes.OBJECT,
+    "A parameter is unknown or not allowed.",
+    [OpenApiExample("Unknown", {"tipe": ["Unknown parameter; did you mean type? Known: …"]})],
+)
 AWAY = OpenApiResponse(
     description="The store is away; try again after `Retry-After` seconds. A repeat is safe.",
     examples=[
@@ -216,24 +225,36 @@ def _summary(places: Sequence[int], outcomes: Sequence[services.Outcome]) -> dic
 
 # Each query parameter of GET /stats, with what is allowed for it.
 KNOWN = {name: str(field.help_text) for name, field in QuestionSerializer().fields.items()}
+KNOWN["format"] = "json, csv or api"
+PAGE_PARAMETERS = [
+    OpenApiParameter(each["name"], each["schema"], description=each["description"])
+    for each in KeysetPagination().get_schema_operation_parameters(None)
+]
 
 
 class StatsView(StrictView):
     """How many messages, and how much, for each customer and type."""
+
+    renderer_classes = [JSONRenderer, CSVRenderer, StatsPageRenderer]
 
     def known_parameters(self) -> Mapping[str, str]:
         return KNOWN
 
     @extend_schema(
         summary="Counts and amounts",
-        parameters=[QuestionSerializer],
+        parameters=[QuestionSerializer, *PAGE_PARAMETERS],
         responses={
-            200: OpenApiResponse(
+            (200, "application/json"): OpenApiResponse(
                 TotalSerializer(many=True),
                 "A row for each customer and type (and day or month), in this order.",
-                [OpenApiExample("Totals", [TOTAL])],
+                [OpenApiExample("Totals", TOTAL)],
             ),
-            400: UNKNOWN,
+            (200, "text/csv"): OpenApiResponse(
+                OpenApiTypes.STR,
+                "The same; as CSV to download, a line for each row of the page.",
+                [OpenApiExample("Totals as CSV", CSV_EXAMPLE, media_type="text/csv")],
+            ),
+            (400, "application/json"): UNKNOWN,
         },
     )
     def get(self, request: Request) -> Response:
@@ -241,12 +262,9 @@ class StatsView(StrictView):
 
         Every message that was answered with a 2xx is in it.
         """
-        question = QuestionSerializer(data=request.query_params.dict())
-        question.is_valid(raise_exception=True)
-        asked = question.validated_data
+        asked = read_question(request.query_params.dict())
         interval = asked.get("interval")
-        names = {name: asked[name] for name in ("customer_id", "type") if name in asked}
-        totals = DailyTotal.objects.filter(**names).between(asked.get("from"), asked.get("to"))
+        totals = DailyTotal.objects.asked(asked)
         pages = KeysetPagination()
         keyset = ["customer_id", "type", *(["day"] if interval else [])]
         rows = list(pages.rest(totals, request, keyset).summed(interval)[: pages.limit + 1])
@@ -254,6 +272,13 @@ class StatsView(StrictView):
             rows.pop()
             pages.lead_on(_key(rows[-1]))
         return pages.get_paginated_response([_spoken_total(row) for row in rows])
+
+    def table(self, content: list[dict[str, Any]]) -> Table:
+        """The page's rows."""
+        interval = self.request.query_params.get("interval")
+        when = [interval] if interval else []
+        name = "-by-".join(["stats", *when])
+        return Table(name, ["customerId", "type", *when, "count", "totalAmount"], content)
 
 
 def _key(row: Mapping[str, Any]) -> list[Any]:

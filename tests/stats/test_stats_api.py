@@ -1,5 +1,9 @@
+import re
+
 import pytest
 
+from stats.api.page import BARS_WIDTH as WIDEST
+from stats.api.page import HEIGHT
 from tests.stats.factories import sent
 from tests.stats.test_messages_api import walk
 
@@ -119,3 +123,161 @@ class TestGetStats:
 
         assert page.status_code == 200
         assert "2026-01" in page.text
+
+
+@pytest.fixture
+def page(api, stats):
+    """Ask as a browser does."""
+
+    def ask(**asked):
+        response = api.get("/stats", asked, headers={"Accept": "text/html"})
+        return response.content.decode()
+
+    return ask
+
+
+def points(html):
+    """The height above zero of each line's points, chart by chart."""
+    lines = re.findall(r'<polyline points="([0-9., ]+) "', html)
+    return [[HEIGHT - float(point.split(",")[1]) for point in line.split()] for line in lines]
+
+
+class TestPage:
+    def test_sums_exactly_all_that_was_asked_for(self, page):
+        html = page(limit=1)
+
+        assert "<dt>Messages</dt><dd>6</dd>" in html
+        assert "<dt>Amount</dt><dd>1.146</dd>" in html
+        assert re.search("This page</th><td>3</td><td>1.110</td>", html)
+        assert re.search("Total</th><td>6</td><td>1.146</td>", html)
+        assert re.search(r'rel="next" href="http://testserver/stats\?limit=1&amp;cursor=', html)
+
+    def test_draws_a_bar_for_each_customer_and_type(self, page):
+        html = page()
+
+        assert re.findall(r"<title>customer (.*): (.*)</title>", html) == [
+            ("1, type A", "1.110"),
+            ("2, type A", "0.024"),
+            ("1, type B", "0.012"),
+            ("1, type A", "3"),
+            ("2, type A", "2"),
+            ("1, type B", "1"),
+        ]
+        assert re.findall(r'class="bookings" x="0" y="\d+" width="([0-9.]+)"', html)[3:] == [
+            str(float(WIDEST)), str(WIDEST * 2 / 3), str(WIDEST / 3)
+        ]  # fmt: skip
+
+    def test_draws_a_line_for_each_type_with_the_empty_months(self, page):
+        html = page(interval="month")
+
+        a, b, a_counts, b_counts = points(html)
+        assert len(a) == len(b) == 14  # from January 2025 to February 2026
+        assert [place for place, height in enumerate(a_counts) if height] == [0, 12, 13]
+        assert a_counts[12] == pytest.approx(3 * a_counts[0], abs=0.3)
+        assert [place for place, height in enumerate(b_counts) if height] == [12]
+        assert "<title>2026-01\nA: 1.112\nB: 0.012</title>" in html
+        assert "<title>2026-01\nA: 3\nB: 1</title>" in html
+
+    def test_draws_the_days_of_what_was_asked_for(self, page):
+        html = page(interval="day", **{"from": "2026-01-01"}, customerId=1)
+
+        assert [len(line) for line in points(html)] == [3, 3, 3, 3]
+        assert "<title>2026-01-30\nA: 1.000\nB: 0.000</title>" in html
+
+    def test_adds_up_the_smaller_types(self, http, page):
+        for number in range(6):
+            http.post("/messages", on("2026-01-31", type=f"T{number}", amount=f"{9 - number}.000"))
+
+        html = page(interval="month", to="2026-01-31")
+
+        assert re.findall("</svg> (.*?)</span>", html) == [
+            "T0", "T1", "T2", "T3", "T4", "all others"
+        ]  # fmt: skip
+        assert "all others: 5.124</title>" in html
+        assert len(points(html)) == 12
+
+    def test_draws_no_more_than_can_be_seen(self, http, page):
+        http.post("/messages", on("0001-01-01"))
+
+        assert "Too many days to draw" in page(interval="day")
+        assert "Too many months to draw" in page(interval="month")
+        assert "<polyline" not in page(interval="month")
+
+    def test_repeats_the_rows_in_a_table(self, page):
+        html = page(interval="month", customerId=2)
+
+        rows = re.findall(
+            r'row">2</th><td class="text">A</td><td>(.*?)</td><td>1</td><td>(.*?)</td>', html
+        )
+        assert rows == [("2025-01", "0.012"), ("2026-01", "0.012")]
+        assert "This page" not in html
+
+    def test_keeps_what_was_asked_in_its_form(self, page):
+        html = page(interval="day", type="A", to="2026-02-01")
+
+        assert 'name="type" maxlength="255" value="A"' in html
+        assert 'name="to" value="2026-02-01"' in html
+        assert '<option value="day" selected>' in html
+        assert 'href="?interval=day&amp;type=A&amp;to=2026-02-01&amp;format=csv"' in html
+
+    def test_of_nothing_says_so(self, page):
+        assert "No messages." in page(customerId=404)
+        assert "No messages." in page(customerId=404, interval="month")
+
+    def test_escapes_types(self, http, page):
+        http.post("/messages", on("2026-01-31", type="<script>alert(1)</script>"))
+
+        for interval in ({}, {"interval": "month"}):
+            assert "<script>alert" not in page(**interval)
+            assert "&lt;script&gt;alert" in page(**interval)
+
+    def test_of_a_refusal_keeps_the_form(self, page):
+        html = page(interval="week")
+
+        assert 'name="interval"' in html
+        assert "Not allowed" in html
+
+    def test_has_few_queries(self, page, django_assert_max_num_queries):
+        page(interval="month")
+
+        with django_assert_max_num_queries(5):
+            page(interval="month")
+
+
+class TestCSV:
+    def test_has_a_line_for_each_row_of_the_page(self, api, stats):
+        answer = api.get(
+            "/stats?interval=month&customerId=2&limit=1", headers={"Accept": "text/csv"}
+        )
+
+        assert (
+            answer.content == b"customerId,type,month,count,totalAmount\r\n2,A,2025-01,1,0.012\r\n"
+        )
+        assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
+        assert answer.headers["Content-Disposition"] == 'attachment; filename="stats-by-month.csv"'
+        assert "cursor=" in answer.headers["Link"]
+
+    def test_leads_on_as_csv(self, api, stats):
+        lines, path = [], "/stats?limit=1&format=csv"
+        while path:
+            answer = api.get(path)
+            lines += answer.content.decode().splitlines()[1:]
+            path = answer.headers.get("Link", "").partition(">")[0].removeprefix("<")
+
+        assert lines == ["1,A,3,1.110", "1,B,1,0.012", "2,A,2,0.024"]
+
+    def test_of_nothing_has_its_header(self, api):
+        assert api.get("/stats?format=csv").content == b"customerId,type,count,totalAmount\r\n"
+
+    def test_keeps_spreadsheets_from_running_a_type(self, http, api):
+        http.post("/messages", on("2026-01-31", type='=HYPERLINK("http://x","y")'))
+
+        assert b"""1,"'=HYPERLINK(""http://x"",""y"")",1,0.012\r\n""" in (
+            api.get("/stats?format=csv").content
+        )
+
+    def test_refuses_in_json(self, api):
+        answer = api.get("/stats?interval=week", headers={"Accept": "text/csv"})
+
+        assert answer.status_code == 400
+        assert list(answer.json()) == ["interval"]

@@ -1,0 +1,95 @@
+"""What the page of ``GET /stats`` draws: all that was asked for, however many pages it fills."""
+
+from collections.abc import Iterable, Mapping
+from datetime import date, timedelta
+from typing import Any, NamedTuple
+
+from django.db.models import F, Max, Min, Sum
+
+from stats.models import DailyTotalQuerySet, Interval
+
+MOST_TYPES, MOST_PERIODS, MOST_BARS = 5, 800, 15
+THE_OTHERS = None  # no type's name
+LARGEST_FIRST = [F("thousandths").desc()]
+
+
+class Series(NamedTuple):
+    """A type's messages, or those of all smaller types, period by period."""
+
+    type: str | None
+    messages: list[int]
+    thousandths: list[int]
+
+
+class Overview(NamedTuple):
+    messages: int
+    thousandths: int
+    first: date | None
+    last: date | None
+
+
+def overview(totals: DailyTotalQuerySet) -> Overview:
+    """Exact sums, and the days from which to which they are."""
+    found = totals.aggregate(
+        sent=Sum("messages"),
+        thousandths=Sum("amount_thousandths"),
+        first=Min("day"),
+        last=Max("day"),
+    )
+    messages, thousandths = int(found["sent"] or 0), int(found["thousandths"] or 0)
+    return Overview(messages, thousandths, found["first"], found["last"])
+
+
+def largest(totals: DailyTotalQuerySet) -> list[dict[str, Any]]:
+    """The customers and types that came to most, in that order."""
+    keys = ["customer_id", "type"]
+    sums = totals.grouped(*keys).order_by(*LARGEST_FIRST, *keys)[:MOST_BARS]
+    return [row | {"thousandths": int(row["thousandths"])} for row in sums]
+
+
+def periods(first: date, last: date, interval: str) -> list[date]:
+    """The first day of every period, empty ones too; none if they are too many to draw."""
+    if interval == Interval.DAY:
+        days = (last - first).days + 1
+        return [first + timedelta(number) for number in range(days)] if days <= MOST_PERIODS else []
+    begin, end = first.year * 12 + first.month - 1, last.year * 12 + last.month - 1
+    if end - begin >= MOST_PERIODS:
+        return []
+    return [date(month // 12, month % 12 + 1, 1) for month in range(begin, end + 1)]
+
+
+def series(totals: DailyTotalQuerySet, interval: str, over: list[date]) -> list[Series]:
+    """The types that came to most, period by period, and all others together as the last."""
+    types = totals.grouped("type").order_by(*LARGEST_FIRST, "type").values_list("type", flat=True)
+    names = list(types[: MOST_TYPES + 1])
+    found = [
+        _series(name, totals.filter(type=name).grouped(interval), interval, over)
+        for name in names[:MOST_TYPES]
+    ]
+    if len(names) > MOST_TYPES:
+        everything = _series(THE_OTHERS, totals.grouped(interval), interval, over)
+        found.append(_less(everything, found))
+    return found
+
+
+def _series(
+    type: str | None, rows: Iterable[Mapping[str, Any]], interval: str, over: list[date]
+) -> Series:
+    found = {row[interval]: row for row in rows}
+    return Series(
+        type,
+        [int(found[day]["message_count"]) if day in found else 0 for day in over],
+        [int(found[day]["thousandths"]) if day in found else 0 for day in over],
+    )
+
+
+def _less(everything: Series, named: list[Series]) -> Series:
+    return Series(
+        everything.type,
+        [whole - sum(parts) for whole, *parts in _side_by_side(everything, named, "messages")],
+        [whole - sum(parts) for whole, *parts in _side_by_side(everything, named, "thousandths")],
+    )
+
+
+def _side_by_side(everything: Series, named: list[Series], what: str) -> Iterable[tuple[int, ...]]:
+    return zip(*(getattr(each, what) for each in [everything, *named]), strict=True)
