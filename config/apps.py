@@ -20,6 +20,8 @@ class ServiceConfig(AppConfig):
     summary: ClassVar[str]
     # What a person may try: (what it is, path).
     links: ClassVar[list[tuple[str, str]]]
+    # What to try in a terminal: (what it does, curl's arguments). {url} is where this runs.
+    commands: ClassVar[list[tuple[str, str]]] = []
 
     def freshness(self) -> Mapping[str, str]:
         """How fresh the service's content is, in words."""

@@ -27,6 +27,7 @@ from config.celery import app as celery_app
 
 View = Callable[..., HttpResponse]
 READING = ["GET", "HEAD"]
+MOST_COMMANDS = 3
 
 
 def read_only(view: View) -> View:
@@ -86,10 +87,21 @@ def index(request: HttpRequest) -> HttpResponse:
         }
         for service in carried_services(apps)
     ]
-    context = {"services": services, "has_admin": settings.CARRIES_ALL, "demo": settings.DEMO}
     if wants_page(request):
-        return render(request, "config/index.html", context)
+        context = {"services": services, "has_admin": settings.CARRIES_ALL, "demo": settings.DEMO}
+        return render(request, "config/index.html", context | {"commands": _commands(request)})
     return JsonResponse({"services": services, "docs": "/docs", "health": "/readyz"})
+
+
+def _commands(request: HttpRequest) -> list[tuple[str, str]]:
+    """What to try in a terminal, each a line that works where this page came from."""
+    url = request.build_absolute_uri("/").rstrip("/")
+    found = [
+        (what, f"curl -s {arguments.replace('{url}', url)}")
+        for service in carried_services(apps)
+        for what, arguments in service.commands
+    ]
+    return found[:MOST_COMMANDS]
 
 
 def _freshness(service: ServiceConfig) -> dict[str, str]:

@@ -13,6 +13,12 @@ class DashboardConfig(ServiceConfig):
         ("By day", "/dashboard?hotel_id=1&period=day"),
         ("API", "/docs/dashboard"),
     ]
+    commands = [
+        (
+            "Ask for a hotel's year, by month, as a spreadsheet",
+            "'{url}/dashboard?hotel_id=1&format=csv'",
+        )
+    ]
 
     def ready(self) -> None:
         from dashboard import checks  # noqa: F401 (registers itself)

@@ -13,6 +13,7 @@ class DataProviderConfig(ServiceConfig):
         ("Bookings of hotel 1", "/events?hotel_id=1&rpg_status=1"),
         ("API", "/docs/dataprovider"),
     ]
+    commands = [("Ask for hotel 1's first two events", "'{url}/events?hotel_id=1&limit=2'")]
 
     def freshness(self) -> Mapping[str, str]:
         from dataprovider.models import Event

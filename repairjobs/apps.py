@@ -19,6 +19,7 @@ class RepairJobsConfig(ServiceConfig):
         ("Ledger", "/transactions"),
         ("API", "/docs/repairjobs"),
     ]
+    commands = [("List the jobs that a person must look at", "'{url}/jobs?attention=true'")]
 
     def ready(self) -> None:
         from repairjobs import checks  # noqa: F401 (registers itself)

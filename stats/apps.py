@@ -15,6 +15,14 @@ class StatsConfig(ServiceConfig):
         ("Messages", "/messages"),
         ("API", "/docs/stats"),
     ]
+    commands = [
+        (
+            "Count a message; send it twice, and it still counts once",
+            "{url}/messages -H 'Content-Type: application/json' -d '"
+            '{"customerId": 1, "type": "A", "amount": "0.012", '
+            '"uuid": "a596b362-08be-419f-8070-9c3055566e7c"}\'',
+        ),
+    ]
 
     def freshness(self) -> Mapping[str, str]:
         from stats.models import Message
