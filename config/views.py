@@ -96,8 +96,10 @@ def index(request: HttpRequest) -> HttpResponse:
 def _commands(request: HttpRequest) -> list[tuple[str, str]]:
     """What to try in a terminal, each a line that works where this page came from."""
     url = request.build_absolute_uri("/").rstrip("/")
+    key = ' -H "Authorization: Api-Key $API_KEY"' if settings.API_KEYS_REQUIRED else ""
+    curl = f"curl -s{key}"
     found = [
-        (what, f"curl -s {arguments.replace('{url}', url)}")
+        (what, f"{curl} {arguments.replace('{url}', url)}")
         for service in carried_services(apps)
         for what, arguments in service.commands
     ]

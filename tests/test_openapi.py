@@ -1,5 +1,8 @@
 """Every operation of the OpenAPI documents, called as they allow and as they do not."""
 
+from copy import deepcopy
+
+import jsonschema_rs
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
@@ -79,3 +82,45 @@ def test_every_operation_answers_as_documented(label, mode):
         case.call_and_validate(excluded_checks=excluded)
 
     check()
+
+
+class TestDocument:
+    """What a person reads in Swagger."""
+
+    raw = document.raw_schema
+    operations = [
+        (f"{method.upper()} {path}", operation)
+        for path, item in raw["paths"].items()
+        for method, operation in item.items()
+    ]
+
+    @pytest.mark.parametrize(("label", "operation"), operations)
+    def test_says_what_each_operation_does(self, label, operation):
+        assert operation["summary"]
+        assert operation["description"]
+        assert operation["tags"][0] in {"Stats", "Data provider", "Dashboard", "Repair jobs"}
+        assert all(answer["description"] for answer in operation["responses"].values())
+
+    @pytest.mark.parametrize(("label", "operation"), operations)
+    def test_has_examples_that_are_as_they_may_be(self, label, operation):
+        sent = [(as_sent(self.raw), operation["requestBody"])] if "requestBody" in operation else []
+        answers = [(self.raw, answer) for answer in operation["responses"].values()]
+
+        for raw, part in [*sent, *answers]:
+            for kind, content in part.get("content", {}).items():
+                if kind == "multipart/form-data":
+                    continue  # a form begins with its fields
+                assert content["examples"]
+                for example in content["examples"].values():
+                    schema = {**content["schema"], "components": raw["components"]}
+                    jsonschema_rs.validate(schema, example["value"])
+
+
+def as_sent(raw):
+    """The document for bodies, which need no field that only answers have."""
+    raw = deepcopy(raw)
+    for schema in raw["components"]["schemas"].values():
+        fields = schema.get("properties", {})
+        is_sent = [name for name in schema.get("required", []) if not fields[name].get("readOnly")]
+        schema["required"] = is_sent
+    return raw

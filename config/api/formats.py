@@ -2,15 +2,19 @@
 
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping
 from typing import IO, Any
 
 from django.http import HttpRequest
+from django.utils.html import conditional_escape
+from django.utils.safestring import mark_safe
 from rest_framework import negotiation, parsers, renderers
 from rest_framework.exceptions import ParseError, ValidationError
 from rest_framework.request import Request
 
 MOST_DIGITS = 4_000  # Python reads no more than 4,300
+CODE = re.compile("`([^`]+)`")  # in a docstring
 
 
 def _refuse_constant(name: str) -> None:
@@ -87,7 +91,39 @@ class JSONRenderer(renderers.JSONRenderer):
 
 
 class BrowsableAPIRenderer(renderers.BrowsableAPIRenderer):
-    """DRF's pages, whose forms send only what was filled in (``config/forms.js``)."""
+    """DRF's pages, with links to what is related, and forms that begin with an example.
+
+    Forms that ask send only what was filled in (``config/forms.js``).
+    """
+
+    def get_context(
+        self, data: Any, accepted_media_type: str | None, renderer_context: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        context: dict[str, Any] = super().get_context(data, accepted_media_type, renderer_context)
+        if not context["response"].exception:
+            context["related"] = renderer_context["view"].related(data)
+        return context
+
+    def get_description(self, view: Any, status_code: int) -> Any:
+        description = conditional_escape(super().get_description(view, status_code))
+        return mark_safe(CODE.sub(r"<code>\1</code>", description))  # noqa: S308 (escaped above)
+
+    def get_filter_form(self, data: Any, view: Any, request: Any) -> Any:
+        return super().get_filter_form(data, view, request) if isinstance(data, list) else None
+
+    def get_raw_data_form(self, data: Any, view: Any, method: str, request: Any) -> Any:
+        form = super().get_raw_data_form(data, view, method, request)
+        example = view.example(method)
+        if form and example is not None:
+            form.fields["_content"].initial = json.dumps(example, indent=4, ensure_ascii=False)
+        return form
+
+    def render_form_for_serializer(self, serializer: Any) -> Any:
+        view = self.renderer_context["view"]  # type: ignore[attr-defined]
+        if not hasattr(serializer, "initial_data") and serializer.instance is None:
+            for name, value in (view.example("POST") or {}).items():
+                serializer.fields[name].initial = value
+        return super().render_form_for_serializer(serializer)
 
 
 class ContentNegotiation(negotiation.DefaultContentNegotiation):

@@ -17,6 +17,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from config.api.errors import BodyTooLarge
+from config.api.openapi import ServiceSchema
 from config.api.parsing import check_parameters, to_day, to_instant, to_whole_number
 
 
@@ -24,6 +25,7 @@ class StrictView(views.APIView):
     """A view that refuses unknown query parameters and bodies over ``max_body_bytes``."""
 
     max_body_bytes: int = settings.MAX_BODY_BYTES
+    schema = ServiceSchema()
 
     def known_parameters(self) -> Mapping[str, str]:
         """Each query parameter that this action takes, with what is allowed for it."""
@@ -31,6 +33,14 @@ class StrictView(views.APIView):
         if filterset is None or getattr(self, "action", None) != "list":
             return {}
         return {name: item.extra["help_text"] for name, item in filterset.base_filters.items()}
+
+    def example(self, method: str) -> Any:
+        """What the form of a method begins with; None if nothing."""
+        return None
+
+    def related(self, content: Any) -> list[tuple[str, str]]:
+        """What a person may want to see next to this answer: what it is, path."""
+        return []
 
     def get_authenticators(self) -> list[BaseAuthentication]:
         return super().get_authenticators() if settings.API_KEYS_REQUIRED else []

@@ -8,6 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from config.api.formats import JSONRenderer
+from config.api.openapi import refusal
 from config.api.strict import StrictView
 from config.api.tables import CSVRenderer, Table
 from dashboard.api.page import ReportPageRenderer
@@ -31,7 +32,6 @@ KNOWN = {name: str(field.help_text) for name, field in QuestionSerializer().fiel
 KNOWN["format"] = "json, csv or api"
 COUNTS = ["bookings", "cancellations", "net"]
 CSV_EXAMPLE = "hotel_id,by,year,bookings,cancellations,net\r\n1,night_of_stay,2020,3,1,2\r\n"
-REFUSAL_EXAMPLE = {"hotel_id": ["This field is required."]}
 
 
 def read_question(parameters: Mapping[str, str], this_year: int) -> Question:
@@ -69,10 +69,9 @@ class ReportView(StrictView):
                 [OpenApiExample("A year as CSV", CSV_EXAMPLE, media_type="text/csv")],
             ),
             304: OpenApiResponse(description="Unchanged since the ETag in If-None-Match."),
-            (400, "application/json"): OpenApiResponse(
-                OpenApiTypes.OBJECT,
+            (400, "application/json"): refusal(
                 "A parameter is missing, unknown or not allowed.",
-                [OpenApiExample("No hotel", REFUSAL_EXAMPLE)],
+                {"hotel_id": ["This field is required."]},
             ),
         },
     )

@@ -9,6 +9,7 @@ from rest_framework.response import Response
 
 from config.api.errors import Conflict, ConflictSerializer
 from config.api.formats import RenderedJSON
+from config.api.openapi import listed, refusal
 from config.api.pagination import KeysetPagination
 from config.api.strict import StrictView
 from dataprovider import services
@@ -30,12 +31,19 @@ CONFLICT_EXAMPLE = {
 }
 
 
-MALFORMED = OpenApiResponse(description="Malformed: each field or parameter with what is wrong.")
+MALFORMED = refusal(
+    "Malformed: each field or parameter with what is wrong.",
+    {"hotel_id": ["Not allowed; allowed: a whole number of at most 64 bits."]},
+)
 
 
 @extend_schema_view(
     list=extend_schema(
-        summary="List events", responses={200: EventSerializer(many=True), 400: MALFORMED}
+        summary="List events",
+        responses={
+            200: listed(EventSerializer, "Events, by timestamp and id.", EXAMPLE),
+            400: MALFORMED,
+        },
     )
 )
 class EventViewSet(StrictView, mixins.ListModelMixin, viewsets.GenericViewSet[Event]):
@@ -48,6 +56,11 @@ class EventViewSet(StrictView, mixins.ListModelMixin, viewsets.GenericViewSet[Ev
     serializer_class = EventSerializer
     filterset_class = EventFilter
     keyset = ("timestamp", "id")
+
+    def example(self, method: str) -> Any:
+        return (
+            {name: EXAMPLE[name] for name in EXAMPLE if name != "id"} if method == "POST" else None
+        )
 
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Events by timestamp and id, oldest first; filters combine freely."""

@@ -1,4 +1,11 @@
+from types import SimpleNamespace
+from typing import Any
+
 import django_filters
+from django import forms
+from django.template.loader import render_to_string
+from rest_framework.filters import BaseFilterBackend
+from rest_framework.request import Request
 
 from config.api.strict import StrictField, StrictFilter
 from repairjobs.models import JobStatus, PartStatus, plain_status
@@ -35,3 +42,21 @@ def parse_attention(text: str) -> bool:
     :raises ValueError:
     """
     return {"true": True, "false": False}[text]
+
+
+class DocumentForm(forms.Form):
+    """What documents can be asked for by."""
+
+    status = forms.ChoiceField(choices=[("", "any"), *JobStatus.choices])
+    attention = forms.ChoiceField(choices=[("", "any"), ("true", "true"), ("false", "false")])
+
+
+class DocumentFilterForm(BaseFilterBackend):
+    """A form for people; documents are found by their own store, which is no queryset."""
+
+    def filter_queryset(self, request: Request, queryset: Any, view: Any) -> Any:
+        return queryset
+
+    def to_html(self, request: Request, queryset: Any, view: Any) -> str:
+        form = SimpleNamespace(form=DocumentForm(request.query_params or None))
+        return render_to_string("django_filters/rest_framework/form.html", {"filter": form})

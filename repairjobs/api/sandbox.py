@@ -7,10 +7,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from config.api.errors import Conflict, ConflictSerializer
+from config.api.openapi import listed, refusal
 from repairjobs import client
 from repairjobs.api.errors import as_http
 from repairjobs.api.serializers import ClientJobSerializer
-from repairjobs.api.views import JOB_ID, MALFORMED, UNKNOWN, JobView
+from repairjobs.api.views import JOB_ID, MALFORMED, JobView
 from repairjobs.models import ClientJob, JobStatus
 
 EXAMPLE = {
@@ -24,12 +25,19 @@ EXAMPLE = {
     "Product_id": "WM-1",
     "Product_type": "Washing machine",
 }
+# The client's database gives the next id.
+NEW = {name: EXAMPLE[name] for name in EXAMPLE if name != "Job_id"}
+A_ROW = OpenApiResponse(ClientJobSerializer, "The row.", [OpenApiExample("A row", EXAMPLE)])
+UNKNOWN_THERE = refusal("The client has no such job.", {"detail": "the client has no job 123"})
 
 
 @extend_schema_view(
     list=extend_schema(
         summary="List the client's jobs",
-        responses={200: ClientJobSerializer(many=True), 400: MALFORMED},
+        responses={
+            200: listed(ClientJobSerializer, "The client's rows, by id.", EXAMPLE),
+            400: MALFORMED,
+        },
     )
 )
 class ClientJobViewSet(JobView, mixins.ListModelMixin, viewsets.GenericViewSet[ClientJob]):
@@ -40,6 +48,16 @@ class ClientJobViewSet(JobView, mixins.ListModelMixin, viewsets.GenericViewSet[C
     serializer_class = ClientJobSerializer
     keyset = ("job_id",)
 
+    def example(self, method: str) -> Any:
+        if method == "POST":
+            return NEW
+        return {"Job_status": "JOB COMPLETED"} if method == "PUT" else None
+
+    def related(self, content: Any) -> list[tuple[str, str]]:
+        if isinstance(content, list):
+            return [("Our jobs", "/jobs")]
+        return [("Our job", f"/jobs/{content['Job_id']}"), ("All of the client's", "/client/jobs")]
+
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """The client's rows, by id."""
         with as_http():
@@ -48,7 +66,7 @@ class ClientJobViewSet(JobView, mixins.ListModelMixin, viewsets.GenericViewSet[C
     @extend_schema(
         summary="Get one of the client's jobs",
         parameters=[JOB_ID],
-        responses={200: ClientJobSerializer, 404: UNKNOWN},
+        responses={200: A_ROW, 404: UNKNOWN_THERE},
     )
     def retrieve(self, request: Request, job_id: str) -> Response:
         """The client's row."""
@@ -58,11 +76,15 @@ class ClientJobViewSet(JobView, mixins.ListModelMixin, viewsets.GenericViewSet[C
 
     @extend_schema(
         summary="Add a job at the client",
-        examples=[OpenApiExample("A new job", EXAMPLE)],
+        examples=[OpenApiExample("A new job", NEW, request_only=True)],
         responses={
-            201: ClientJobSerializer,
+            201: OpenApiResponse(ClientJobSerializer, "Added.", [OpenApiExample("Added", EXAMPLE)]),
             400: MALFORMED,
-            409: OpenApiResponse(ConflictSerializer, "The id is taken."),
+            409: OpenApiResponse(
+                ConflictSerializer,
+                "The id is taken.",
+                [OpenApiExample("Taken", {"detail": "job 123 is taken", "conflicts": {}})],
+            ),
         },
     )
     def create(self, request: Request) -> Response:
@@ -82,7 +104,7 @@ class ClientJobViewSet(JobView, mixins.ListModelMixin, viewsets.GenericViewSet[C
         examples=[
             OpenApiExample("Work is done", {"Job_status": "JOB COMPLETED"}, request_only=True)
         ],
-        responses={200: ClientJobSerializer, 400: MALFORMED, 404: UNKNOWN},
+        responses={200: A_ROW, 400: MALFORMED, 404: UNKNOWN_THERE},
     )
     def update(self, request: Request, job_id: str) -> Response:
         """Change the columns that are sent; a Job_id in the body is ignored."""

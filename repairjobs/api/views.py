@@ -1,5 +1,6 @@
 from collections.abc import Mapping
 from typing import Any
+from uuid import uuid4
 
 from django.utils import timezone
 from drf_spectacular.utils import (
@@ -17,6 +18,7 @@ from rest_framework.response import Response
 from config.api.access import sees_personal_data
 from config.api.errors import Conflict, ConflictSerializer
 from config.api.formats import JSONParser
+from config.api.openapi import listed, refusal
 from config.api.parsing import to_whole_number
 from config.api.strict import StrictView
 from repairjobs.api import filters
@@ -50,15 +52,14 @@ from repairjobs.services import parts, paying, texting
 JOB_ID = OpenApiParameter(
     "job_id", int, OpenApiParameter.PATH, description="As the client has it: 123, or 00123."
 )
-MALFORMED = OpenApiResponse(description="Malformed: each field or parameter with what is wrong.")
-UNKNOWN = OpenApiResponse(description="There is no such job.")
-PART_EXAMPLE = {
-    "id": 1,
-    "part_number": "PUMP-40",
-    "name": "Drain pump",
-    "quantity": 1,
-    "status": "needed",
-}
+MALFORMED = refusal(
+    "Malformed: each field or parameter with what is wrong.",
+    {"limit": ["Not allowed; allowed: a whole number from 1 to 10000 (default 1000)."]},
+)
+UNKNOWN = refusal("There is no such job.", {"detail": "job 123 is unknown"})
+MOST_LINKS = 50
+NEW_PART = {"part_number": "PUMP-40", "name": "Drain pump", "quantity": 1}
+PART_EXAMPLE = {"id": 1, **NEW_PART, "status": "needed"}
 EXAMPLE = {
     "job_id": "00123",
     "job_date": "2021-01-01",
@@ -87,25 +88,27 @@ MESSAGE_EXAMPLE = {
     "created_at": "2021-01-01T09:00:00Z",
     "from": "Repairs",
 }
+NO_TEXT_EXAMPLE = {"detail": "the number has opted out", "conflicts": {}}
 CONFLICT_EXAMPLE = {
     "detail": "payment P-1 is known with other content",
     "conflicts": {"amount": {"stored": "120.00", "sent": "12.00"}},
 }
-TRANSACTION_EXAMPLE = OpenApiExample(
-    "A line",
-    {
-        "Job_id": 123,
-        "Job_status": "NEW",
-        "creationDate": "2021-01-01T09:00:00Z",
-        "Update_note": "GET new job",
-    },
-)
+TRANSACTION_EXAMPLE = {
+    "Job_id": 123,
+    "Job_status": "NEW",
+    "creationDate": "2021-01-01T09:00:00Z",
+    "Update_note": "GET new job",
+}
 
 
 class JobView(StrictView):
     """A view below one job's path, which takes JSON."""
 
     parser_classes = [JSONParser]
+
+    def related(self, content: Any) -> list[tuple[str, str]]:
+        job = self.kwargs.get("job_id")
+        return [("The job", f"/jobs/{job}"), *below_a_job(job)] if job else []
 
     def job_id(self) -> int:
         """The job's id in the path.
@@ -128,6 +131,13 @@ class JobView(StrictView):
         return job_id
 
 
+def below_a_job(job_id: str) -> list[tuple[str, str]]:
+    """The pages about one job, besides its document."""
+    pages = [("Ledger", "transactions"), ("SMS", "messages"), ("Parts", "parts")]
+    pages.append(("Record a payment", "payments"))
+    return [(what, f"/jobs/{job_id}/{path}") for what, path in pages]
+
+
 @extend_schema_view(
     list=extend_schema(
         summary="List jobs",
@@ -140,9 +150,7 @@ class JobView(StrictView):
             OpenApiParameter("attention", bool, description=filters.ATTENTION_TEXT),
         ],
         responses={
-            200: OpenApiResponse(
-                DocumentSerializer(many=True), "", [OpenApiExample("A job", EXAMPLE)]
-            ),
+            200: listed(DocumentSerializer, "The jobs' documents, by job_id.", EXAMPLE),
             400: MALFORMED,
         },
     ),
@@ -150,7 +158,9 @@ class JobView(StrictView):
         summary="Get a job",
         parameters=[JOB_ID],
         responses={
-            200: OpenApiResponse(DocumentSerializer, "", [OpenApiExample("A job", EXAMPLE)]),
+            200: OpenApiResponse(
+                DocumentSerializer, "The document.", [OpenApiExample("A job", EXAMPLE)]
+            ),
             404: UNKNOWN,
         },
     ),
@@ -161,7 +171,12 @@ class JobViewSet(JobView, viewsets.GenericViewSet[Any]):
     queryset = Job.objects.none()  # which the page in a browser asks for
     serializer_class = DocumentSerializer
     pagination_class = DocumentPagination
-    filter_backends = []
+    filter_backends = [filters.DocumentFilterForm]
+
+    def related(self, content: Any) -> list[tuple[str, str]]:
+        if isinstance(content, list):
+            return [(each["job_id"], f"/jobs/{each['job_id']}") for each in content[:MOST_LINKS]]
+        return below_a_job(content["job_id"])
 
     def known_parameters(self) -> Mapping[str, str]:
         if self.action != "list":
@@ -206,11 +221,7 @@ class JobViewSet(JobView, viewsets.GenericViewSet[Any]):
     list=extend_schema(
         summary="List the ledger",
         responses={
-            200: OpenApiResponse(
-                TransactionSerializer(many=True),
-                "",
-                [TRANSACTION_EXAMPLE],
-            ),
+            200: listed(TransactionSerializer, "The lines, oldest first.", TRANSACTION_EXAMPLE),
             400: MALFORMED,
         },
     )
@@ -230,11 +241,7 @@ class TransactionViewSet(
         summary="List a job's part of the ledger",
         parameters=[JOB_ID],
         responses={
-            200: OpenApiResponse(
-                TransactionSerializer(many=True),
-                "",
-                [TRANSACTION_EXAMPLE],
-            ),
+            200: listed(TransactionSerializer, "The lines, oldest first.", TRANSACTION_EXAMPLE),
             400: MALFORMED,
             404: UNKNOWN,
         },
@@ -252,9 +259,7 @@ class JobTransactionViewSet(JobView, TransactionViewSet):
         summary="List a job's SMS",
         parameters=[JOB_ID],
         responses={
-            200: OpenApiResponse(
-                SmsSerializer(many=True), "", [OpenApiExample("An SMS", MESSAGE_EXAMPLE)]
-            ),
+            200: listed(SmsSerializer, "The SMS, oldest first.", MESSAGE_EXAMPLE),
             400: MALFORMED,
             404: UNKNOWN,
         },
@@ -270,6 +275,9 @@ class MessageViewSet(JobView, mixins.ListModelMixin, viewsets.GenericViewSet[Sms
     def get_queryset(self) -> Any:
         return super().get_queryset().filter(job_id=self.known_job_id())
 
+    def example(self, method: str) -> Any:
+        return {"text": MESSAGE_EXAMPLE["text"]} if method == "POST" else None
+
     @extend_schema(
         summary="Text the customer",
         parameters=[JOB_ID],
@@ -284,7 +292,9 @@ class MessageViewSet(JobView, mixins.ListModelMixin, viewsets.GenericViewSet[Sms
             400: MALFORMED,
             404: UNKNOWN,
             409: OpenApiResponse(
-                ConflictSerializer, "The number cannot be texted, or has opted out."
+                ConflictSerializer,
+                "The number cannot be texted, or has opted out.",
+                [OpenApiExample("Opted out", NO_TEXT_EXAMPLE)],
             ),
         },
     )
@@ -306,6 +316,11 @@ class PaymentViewSet(JobView, viewsets.GenericViewSet[Any]):
     """Payments for a job."""
 
     serializer_class = PaymentSerializer
+
+    def example(self, method: str) -> Any:
+        # A reference stands for one payment, over all jobs.
+        reference = f"P-{uuid4().hex[:8]}"
+        return {**PAYMENT_EXAMPLE, "reference": reference} if method == "POST" else None
 
     @extend_schema(
         summary="Record a payment",
@@ -359,7 +374,10 @@ def _spoken(refusal: paying.PaymentConflict) -> dict[str, dict[str, Any]]:
 @extend_schema_view(
     list=extend_schema(
         summary="List parts",
-        responses={200: JobPartSerializer(many=True), 400: MALFORMED},
+        responses={
+            200: listed(JobPartSerializer, "The parts.", {"job_id": "00123", **PART_EXAMPLE}),
+            400: MALFORMED,
+        },
     )
 )
 class PartViewSet(StrictView, mixins.ListModelMixin, viewsets.GenericViewSet[Part]):
@@ -375,7 +393,11 @@ class PartViewSet(StrictView, mixins.ListModelMixin, viewsets.GenericViewSet[Par
     list=extend_schema(
         summary="List a job's parts",
         parameters=[JOB_ID],
-        responses={200: PartSerializer(many=True), 400: MALFORMED, 404: UNKNOWN},
+        responses={
+            200: listed(PartSerializer, "The job's parts.", PART_EXAMPLE),
+            400: MALFORMED,
+            404: UNKNOWN,
+        },
     )
 )
 class JobPartViewSet(JobView, mixins.ListModelMixin, viewsets.GenericViewSet[Part]):
@@ -388,11 +410,20 @@ class JobPartViewSet(JobView, mixins.ListModelMixin, viewsets.GenericViewSet[Par
     def get_queryset(self) -> Any:
         return super().get_queryset().filter(job_id=self.known_job_id())
 
+    def example(self, method: str) -> Any:
+        if method == "POST":
+            return NEW_PART
+        return {"status": PartStatus.RECEIVED} if method == "PATCH" else None
+
     @extend_schema(
         summary="Note a part",
         parameters=[JOB_ID],
-        examples=[OpenApiExample("A part", PART_EXAMPLE)],
-        responses={201: PartSerializer, 400: MALFORMED, 404: UNKNOWN},
+        examples=[OpenApiExample("A part", NEW_PART, request_only=True)],
+        responses={
+            201: OpenApiResponse(PartSerializer, "Noted.", [OpenApiExample("Noted", PART_EXAMPLE)]),
+            400: MALFORMED,
+            404: UNKNOWN,
+        },
     )
     def create(self, request: Request, job_id: str) -> Response:
         """Note a part that the repair needs; it stands in the job's document too."""
@@ -407,7 +438,15 @@ class JobPartViewSet(JobView, mixins.ListModelMixin, viewsets.GenericViewSet[Par
         parameters=[JOB_ID, OpenApiParameter("part_id", int, OpenApiParameter.PATH)],
         request=PartMoveSerializer,
         examples=[OpenApiExample("It came", {"status": PartStatus.RECEIVED}, request_only=True)],
-        responses={200: PartSerializer, 400: MALFORMED, 404: UNKNOWN},
+        responses={
+            200: OpenApiResponse(
+                PartSerializer,
+                "Moved on.",
+                [OpenApiExample("Moved on", {**PART_EXAMPLE, "status": PartStatus.RECEIVED})],
+            ),
+            400: MALFORMED,
+            404: UNKNOWN,
+        },
     )
     def partial_update(self, request: Request, job_id: str, part_id: str) -> Response:
         """Say how far a part has come, in either direction."""

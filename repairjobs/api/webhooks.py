@@ -7,6 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from config.api.formats import JSONParser, parse_json
+from config.api.openapi import refusal
 from config.api.strict import OpenView
 from repairjobs import sms
 from repairjobs.api.errors import SystemAway
@@ -15,9 +16,15 @@ from repairjobs.services import hearing
 
 RESPONSES = {
     200: OpenApiResponse(description="Kept; the same again changes nothing."),
-    400: OpenApiResponse(description="Signed, but malformed."),
-    401: OpenApiResponse(description="Not signed by Vonage, or not now, or for another body."),
-    503: OpenApiResponse(description="There is no VONAGE_SIGNATURE_SECRET to check it by."),
+    400: refusal("Signed, but malformed.", {"message_uuid": ["This field is required."]}),
+    401: refusal(
+        "Not signed by Vonage, or not now, or for another body.",
+        {"detail": "the signature is not of now"},
+    ),
+    503: refusal(
+        "There is no VONAGE_SIGNATURE_SECRET to check it by.",
+        {"detail": "VONAGE_SIGNATURE_SECRET is not set"},
+    ),
 }
 UUID_EXAMPLE = "aaaaaaaa-bbbb-4ccc-8ddd-0123456789ab"
 

@@ -3,6 +3,8 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
+from uuid import uuid4
 
 from django.conf import settings
 from django.utils import timezone
@@ -21,6 +23,7 @@ from rest_framework.response import Response
 
 from config.api.errors import ConflictSerializer
 from config.api.formats import JSONRenderer
+from config.api.openapi import listed, refusal
 from config.api.pagination import KeysetPagination
 from config.api.strict import OpenView, StrictView
 from config.api.tables import CSVRenderer, Table
@@ -57,16 +60,20 @@ BATCH_RESULT = {
 }
 TOTAL = {"customerId": 1, "type": "A", "count": 2, "totalAmount": "0.024"}
 CSV_EXAMPLE = "customerId,type,count,totalAmount\r\n1,A,2,0.024\r\n"
-UNKNOWN = OpenApiResponse(
-    OpenApiTypes.OBJECT,
+UNKNOWN = refusal(
     "A parameter is unknown or not allowed.",
-    [OpenApiExample("Unknown", {"tipe": ["Unknown parameter; did you mean type? Known: …"]})],
+    {"tipe": ["Unknown parameter; did you mean type? Known: …"]},
 )
-AWAY = OpenApiResponse(
-    description="The store is away; try again after `Retry-After` seconds. A repeat is safe.",
-    examples=[
-        OpenApiExample("Away", {"detail": "A store behind this service is away; try again."})
-    ],
+NOT_FOUND = "No message has this uuid."
+
+
+def not_taken(allowed: str) -> dict[str, str]:
+    return {"detail": f'Unsupported media type "text/plain" in request. Allowed: {allowed}.'}
+
+
+AWAY = refusal(
+    "The store is away; try again after `Retry-After` seconds. A repeat is safe.",
+    {"detail": "A store behind this service is away; try again."},
 )
 
 
@@ -86,7 +93,11 @@ def answer(outcome: services.Outcome) -> tuple[int, dict[str, Any]]:
 
 @extend_schema_view(
     list=extend_schema(
-        summary="List messages", responses={200: MessageSerializer(many=True), 400: UNKNOWN}
+        summary="List messages",
+        responses={
+            200: listed(MessageSerializer, "Messages, by timestamp and uuid.", STORED),
+            400: UNKNOWN,
+        },
     ),
     retrieve=extend_schema(
         summary="One message",
@@ -96,7 +107,7 @@ def answer(outcome: services.Outcome) -> tuple[int, dict[str, Any]]:
                 MessageSerializer, "The message.", [OpenApiExample("A message", STORED)]
             ),
             400: UNKNOWN,
-            404: OpenApiResponse(description="No message has this uuid."),
+            404: refusal(NOT_FOUND, {"detail": NOT_FOUND}),
         },
     ),
 )
@@ -114,12 +125,23 @@ class MessageViewSet(
     keyset = ("timestamp", "uuid")
     lookup_field = "uuid"
 
+    def example(self, method: str) -> Any:
+        return {**SENT, "uuid": str(uuid4())} if method == "POST" else None
+
+    def related(self, content: Any) -> list[tuple[str, str]]:
+        if not isinstance(content, dict):
+            return [("What these customers came to", "/stats")]
+        asked = {"customerId": content["customerId"], "type": content["type"]}
+        # An empty type cannot be asked for.
+        query = urlencode({name: value for name, value in asked.items() if value != ""})
+        return [("What this customer came to", f"/stats?{query}"), ("All messages", "/messages")]
+
     def get_object(self) -> Message:
         try:
             uuid = read_uuid(self.kwargs["uuid"])
             return Message.objects.get(pk=uuid)
         except (ValueError, Message.DoesNotExist) as error:
-            raise NotFound("No message has this uuid.") from error
+            raise NotFound(NOT_FOUND) from error
 
     @extend_schema(
         summary="Count a message",
@@ -135,17 +157,19 @@ class MessageViewSet(
                 "This very message was counted before; nothing changed.",
                 [OpenApiExample("Known", STORED)],
             ),
-            400: OpenApiResponse(
-                description="Malformed: each field with what is wrong about it.",
-                examples=[OpenApiExample("Malformed", {"customerId": ["Missing; it must be …"]})],
+            400: refusal(
+                "Malformed: each field with what is wrong about it.",
+                {"customerId": ["Missing; it must be …"]},
             ),
             409: OpenApiResponse(
                 ConflictSerializer,
                 "The uuid stands for a message with other content, which stays.",
                 [OpenApiExample("Conflict", CONFLICT)],
             ),
-            413: OpenApiResponse(description="Over 64 KiB."),
-            415: OpenApiResponse(description="Not JSON."),
+            413: refusal(
+                "Over 64 KiB.", {"detail": "The body is too large; allowed: 65536 bytes."}
+            ),
+            415: refusal("Not JSON.", not_taken("application/json or multipart/form-data")),
             503: AWAY,
         },
     )
@@ -166,6 +190,9 @@ class BatchView(StrictView):
     max_body_bytes = settings.MAX_BATCH_BYTES
     parser_classes = [BatchParser, LinesParser]
 
+    def example(self, method: str) -> Any:
+        return [{**SENT, "uuid": str(uuid4())}] if method == "POST" else None
+
     @extend_schema(
         summary="Count many messages",
         operation_id="messages_batch",
@@ -173,16 +200,25 @@ class BatchView(StrictView):
             "application/json": MessageSerializer(many=True),
             "application/x-ndjson": MessageSerializer,
         },
-        examples=[OpenApiExample("Messages", [SENT], request_only=True)],
+        examples=[
+            OpenApiExample("Messages", SENT, request_only=True),
+            OpenApiExample("A line", SENT, request_only=True, media_type="application/x-ndjson"),
+        ],
         responses={
             200: OpenApiResponse(
                 BatchResultSerializer,
                 "What became of them; all that was accepted is committed.",
                 [OpenApiExample("One of each", BATCH_RESULT)],
             ),
-            400: OpenApiResponse(description="Not a JSON array."),
-            413: OpenApiResponse(description="Over 10,000 messages, or over 16 MiB."),
-            415: OpenApiResponse(description="Neither JSON nor NDJSON."),
+            400: refusal("Not a JSON array.", {"detail": NOT_A_BATCH}),
+            413: refusal(
+                "Over 10,000 messages, or over 16 MiB.",
+                {"detail": "The body is too large; allowed: 16777216 bytes."},
+            ),
+            415: refusal(
+                "Neither JSON nor NDJSON.",
+                not_taken("application/json or application/x-ndjson"),
+            ),
             503: AWAY,
         },
     )
@@ -273,6 +309,9 @@ class StatsView(StrictView):
             pages.lead_on(_key(rows[-1]))
         return pages.get_paginated_response([_spoken_total(row) for row in rows])
 
+    def related(self, content: Any) -> list[tuple[str, str]]:
+        return [("The messages behind it", "/messages")]
+
     def table(self, content: list[dict[str, Any]]) -> Table:
         """The page's rows."""
         interval = self.request.query_params.get("interval")
@@ -313,7 +352,12 @@ class MessageSchemaView(OpenView):
 
     @extend_schema(
         summary="JSON Schema of a message",
-        responses={200: OpenApiResponse(dict[str, Any], "The schema."), 400: UNKNOWN},
+        responses={
+            200: OpenApiResponse(
+                OpenApiTypes.OBJECT, "The schema.", [OpenApiExample("The schema", content)]
+            ),
+            400: UNKNOWN,
+        },
     )
     def get(self, request: Request) -> Response:
         """The message's JSON Schema; the service is stricter only where its docs say so."""

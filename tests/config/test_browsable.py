@@ -1,0 +1,199 @@
+"""The browsable pages of all services: forms, filters, links, and what they load."""
+
+import html
+import json
+import re
+
+import pytest
+
+from repairjobs.models import ClientJob, ErrandKind
+from tests.config.doors import key
+from tests.repairjobs import desk
+from tests.repairjobs.factories import ClientJobFactory
+
+pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
+
+
+@pytest.fixture
+def page(api):
+    def ask(path, code=200):
+        response = api.get(path, headers={"Accept": "text/html"})
+        assert response.status_code == code
+        return response.content.decode()
+
+    return ask
+
+
+@pytest.fixture(autouse=True)
+def _client_starts_empty():
+    """No flush reaches a table that is the client's."""
+    yield
+    ClientJob.objects.all().delete()
+
+
+@pytest.fixture
+def job():
+    """A job that was taken over; nobody was texted yet."""
+    desk.go_live()
+    ClientJobFactory(job_id=123)
+    desk.collect()
+    desk.run(ErrandKind.DOCUMENT)
+
+
+def raw_example(text):
+    """What the form for raw data begins with."""
+    return html.unescape(
+        re.search(r'<textarea name="_content".*?>\n(.*?)</textarea>', text, re.S)[1]
+    )
+
+
+class TestForms:
+    @pytest.mark.parametrize("path", ["/messages", "/events", "/client/jobs", "/messages/batch"])
+    def test_begin_with_an_example_that_can_be_sent(self, api, page, path):
+        example = raw_example(page(path, 405 if path == "/messages/batch" else 200))
+
+        response = api.post(path, example, content_type="application/json")
+
+        assert response.status_code in {200, 201}, response.content
+        assert "rejected" not in response.json() or response.json()["accepted"] == 1
+
+    @pytest.mark.parametrize("path", ["payments", "parts", "messages"])
+    def test_begin_with_an_example_below_a_job(self, api, page, job, path):
+        example = raw_example(page(f"/jobs/123/{path}", 405 if path == "payments" else 200))
+
+        response = api.post(f"/jobs/123/{path}", example, content_type="application/json")
+
+        assert response.status_code == 201, response.content
+
+    def test_begin_with_an_example_of_a_change(self, api, page, job):
+        part = {"part_number": "PUMP-40", "name": "Drain pump", "quantity": 1}
+        added = api.post("/jobs/123/parts", part, format="json").json()
+        paths = {"patch": f"/jobs/123/parts/{added['id']}", "put": "/client/jobs/123"}
+
+        for method, path in paths.items():
+            example = raw_example(page(path, 405 if method == "patch" else 200))
+            response = getattr(api, method)(path, example, content_type="application/json")
+
+            assert response.status_code == 200, response.content
+
+    def test_ask_for_a_message_of_its_own_each_time(self, page):
+        first, second = (json.loads(raw_example(page("/messages"))) for _ in range(2))
+
+        assert first["uuid"] != second["uuid"]
+
+    def test_of_fields_begin_with_it_too(self, page):
+        text = page("/messages")
+
+        assert re.search(r'name="amount"[^>]* value="0.012"', text)
+        assert re.search(r'name="customerId"[^>]* value="1"', text)
+
+    def test_can_be_sent_as_they_stand(self, api, page):
+        fields = dict(re.findall(r'name="(\w+)"[^>]*? value="([^"]*)"', page("/events")))
+        sent = {
+            name: fields.get(name, "")
+            for name in ("hotel_id", "timestamp", "room_id", "night_of_stay")
+        }
+
+        response = api.post("/events", {**sent, "rpg_status": "1"}, format="multipart")
+
+        assert response.status_code == 201, response.content
+
+
+class TestFilters:
+    @pytest.mark.parametrize(
+        ("path", "names"),
+        [
+            ("/messages", {"customerId", "type", "timestamp__gte", "timestamp__lte"}),
+            ("/parts", {"status"}),
+            ("/jobs", {"status", "attention"}),
+            ("/events", {"hotel_id", "room_id", "night_of_stay__gte", "recorded__gte"}),
+        ],
+    )
+    def test_can_be_filled_in(self, page, path, names):
+        form = page(path).partition('id="filtersModal"')[2]
+
+        assert names <= set(re.findall(r'<(?:input|select)[^>]* name="(\w+)"', form))
+
+    def test_keep_what_was_asked(self, page):
+        assert '<option value="OPENED" selected>' in page("/jobs?status=OPENED")
+
+    def test_are_for_lists_alone(self, api, page):
+        api.post("/messages", raw_example(page("/messages")), content_type="application/json")
+        (message,) = api.get("/messages").json()
+
+        assert "filtersModal" not in page(f"/messages/{message['uuid']}")
+
+
+class TestLinks:
+    def test_lead_from_a_message_to_its_statistics(self, api, page):
+        message = json.loads(raw_example(page("/messages"))) | {"type": "a&b"}
+        api.post("/messages", message, format="json")
+
+        text = page(f"/messages/{message['uuid']}")
+
+        assert 'href="/stats?customerId=1&amp;type=a%26b"' in text
+
+    def test_lead_around_a_job(self, page, job):
+        assert 'href="/jobs/00123"' in page("/jobs")
+        for path in ("/transactions", "/messages", "/parts", "/payments"):
+            assert f'href="/jobs/00123{path}"' in page("/jobs/123")
+            assert f'href="/jobs/123{path}"' in page("/jobs/123/transactions")
+        assert 'href="/jobs/123"' in page("/jobs/123/transactions")
+        assert 'href="/jobs/123"' in page("/client/jobs/123")
+
+
+class TestPages:
+    @pytest.mark.parametrize(
+        "path",
+        [
+            "/",
+            "/messages",
+            "/events",
+            "/jobs",
+            "/stats",
+            "/stats?interval=day",
+            "/dashboard?hotel_id=1",
+        ],
+    )
+    def test_hold_no_script_and_load_nothing_from_elsewhere(self, page, path):
+        text = page(path)
+
+        scripts = re.findall(r"<script([^>]*)>", text)
+        assert all("src=" in script or "application/json" in script for script in scripts)
+        assert not re.findall(r"<[^>]+\son\w+=", text)
+        assert not re.findall(r'(?:src|href)="(?:https?:)?//(?!testserver)[^"]+', text)
+        assert 'name="viewport"' in text
+
+    @pytest.mark.parametrize("path", ["/stats?interval=day", "/dashboard?hotel_id=1"])
+    def test_of_reports_style_nothing_by_attributes(self, page, path):
+        report = page(path).partition('<section class="report"')[2].partition("</section>")[0]
+
+        assert report
+        assert "style=" not in report
+
+    def test_explain_in_words_and_code(self, page):
+        assert "<code>/schemas/stats_message.json</code>" in page("/messages")
+
+    def test_say_what_to_try_with_this_address(self, page):
+        text = html.unescape(page("/"))
+
+        assert text.count("data-copy") == 3
+        assert "curl -s 'http://testserver/dashboard?hotel_id=1&format=csv'" in text
+
+    def test_say_where_a_key_goes_when_one_is_needed(self, api, settings):
+        settings.API_KEYS_REQUIRED = True
+
+        text = api.get("/", headers={"Accept": "text/html", **key("stats")}).content.decode()
+
+        assert text.count("-H &quot;Authorization: Api-Key $API_KEY&quot;") == 3
+
+    @pytest.mark.parametrize("path", ["/stats", "/dashboard?hotel_id=1"])
+    def test_show_nothing_without_a_key(self, api, settings, path):
+        settings.API_KEYS_REQUIRED = True
+
+        for accept in ("text/html;q=0.9", "text/csv", "text/html"):
+            response = api.get(path, headers={"Accept": accept, "Authorization": "Api-Key wrong"})
+
+            assert response.status_code in {302, 401, 403}
+            assert b"<svg" not in response.content
+            assert b"hotel_id,by" not in response.content
