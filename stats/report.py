@@ -62,24 +62,22 @@ def series(totals: DailyTotalQuerySet, interval: str, over: list[date]) -> list[
     """The types that came to most, period by period, and all others together as the last."""
     types = totals.grouped("type").order_by(*LARGEST_FIRST, "type").values_list("type", flat=True)
     names = list(types[: MOST_TYPES + 1])
-    found = [
-        _series(name, totals.filter(type=name).grouped(interval), interval, over)
-        for name in names[:MOST_TYPES]
-    ]
+    named = names[:MOST_TYPES]
+    rows: dict[str, dict[date, Mapping[str, Any]]] = {name: {} for name in named}
+    for row in totals.filter(type__in=named).grouped("type", interval):
+        rows[row["type"]][row[interval]] = row
+    found = [_series(name, rows[name], over) for name in named]
     if len(names) > MOST_TYPES:
-        everything = _series(THE_OTHERS, totals.grouped(interval), interval, over)
-        found.append(_less(everything, found))
+        everything = {row[interval]: row for row in totals.grouped(interval)}
+        found.append(_less(_series(THE_OTHERS, everything, over), found))
     return found
 
 
-def _series(
-    type: str | None, rows: Iterable[Mapping[str, Any]], interval: str, over: list[date]
-) -> Series:
-    found = {row[interval]: row for row in rows}
+def _series(type: str | None, rows: Mapping[date, Mapping[str, Any]], over: list[date]) -> Series:
     return Series(
         type,
-        [int(found[day]["message_count"]) if day in found else 0 for day in over],
-        [int(found[day]["thousandths"]) if day in found else 0 for day in over],
+        [int(rows[day]["message_count"]) if day in rows else 0 for day in over],
+        [int(rows[day]["thousandths"]) if day in rows else 0 for day in over],
     )
 
 
