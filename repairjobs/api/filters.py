@@ -47,8 +47,10 @@ def parse_attention(text: str) -> bool:
 class DocumentForm(forms.Form):
     """What documents can be asked for by."""
 
-    status = forms.ChoiceField(choices=[("", "any"), *JobStatus.choices])
-    attention = forms.ChoiceField(choices=[("", "any"), ("true", "true"), ("false", "false")])
+    status = forms.ChoiceField(required=False, choices=[("", "any"), *JobStatus.choices])
+    attention = forms.ChoiceField(
+        required=False, choices=[("", "any"), ("true", "true"), ("false", "false")]
+    )
 
 
 class DocumentFilterForm(BaseFilterBackend):

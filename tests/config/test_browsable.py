@@ -113,6 +113,8 @@ class TestFilters:
         form = page(path).partition('id="filtersModal"')[2]
 
         assert names <= set(re.findall(r'<(?:input|select)[^>]* name="(\w+)"', form))
+        assert " required" not in form
+        assert "This field is required" not in page(f"{path}?limit=5")
 
     def test_keep_what_was_asked(self, page):
         assert '<option value="OPENED" selected>' in page("/jobs?status=OPENED")
