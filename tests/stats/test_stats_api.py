@@ -194,6 +194,7 @@ class TestPage:
             "T0", "T1", "T2", "T3", "T4", "all others"
         ]  # fmt: skip
         assert "all others: 5.124</title>" in html
+        assert "all others: 5</title>" in html
         assert len(points(html)) == 12
 
     def test_draws_no_more_than_can_be_seen(self, http, page):
