@@ -1,3 +1,5 @@
+// DRF's template does not say which language its pages are in.
+document.documentElement.lang = "en";
 // Forms that ask (GET) send only what was filled in: an empty parameter is refused.
 document.addEventListener("formdata", (event) => {
   if (event.target.method !== "get") return;
