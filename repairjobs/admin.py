@@ -142,7 +142,7 @@ class ErrandAdmin(ReadOnlyAdmin):
 
     @admin.action(permissions=["settle"], description="Try again now")
     def retry(self, request: HttpRequest, queryset: QuerySet[Errand]) -> None:
-        tried = sum(jobs.retry_errand(errand) for errand in queryset)
+        tried = sum(jobs.retry_errand(errand, at=timezone.now()) for errand in queryset)
         self.message_user(request, f"{tried} errands are due now.", messages.SUCCESS)
 
 
