@@ -1,6 +1,8 @@
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 
-from config.apps import ServiceConfig
+from config.apps import AdminPage, ServiceConfig
+from config.cards import Card, MaySee
 
 
 class DashboardConfig(ServiceConfig):
@@ -12,6 +14,12 @@ class DashboardConfig(ServiceConfig):
         ("This year of hotel 1, by month", "/dashboard?hotel_id=1"),
         ("By day", "/dashboard?hotel_id=1&period=day"),
         ("API", "/docs/dashboard"),
+    ]
+    admin_pages = [
+        AdminPage("dailytotal", "Bookings by day", "calendar_month"),
+        AdminPage("rejectedevent", "Rejected events", "report"),
+        AdminPage("event", "Copied events", "event_note"),
+        AdminPage("ingestion", "Ingestion", "sync"),
     ]
 
     def ready(self) -> None:
@@ -25,6 +33,11 @@ class DashboardConfig(ServiceConfig):
             "Last complete ingestion": spoken(state.completed_at),
             "Ingested through": spoken(state.watermark),
         }
+
+    def admin_cards(self, *, may_see: MaySee, at: datetime) -> Iterable[Card]:
+        from dashboard.cards import cards
+
+        return cards(may_see=may_see, at=at)
 
     def gauges(self) -> Mapping[str, tuple[str, float]]:
         from dashboard.models import Ingestion, RejectedEvent

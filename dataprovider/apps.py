@@ -1,6 +1,6 @@
 from collections.abc import Mapping
 
-from config.apps import ServiceConfig
+from config.apps import AdminPage, ServiceConfig
 
 
 class DataProviderConfig(ServiceConfig):
@@ -13,6 +13,7 @@ class DataProviderConfig(ServiceConfig):
         ("Bookings of hotel 1", "/events?hotel_id=1&rpg_status=1"),
         ("API", "/docs/dataprovider"),
     ]
+    admin_pages = [AdminPage("event", "Events", "event_note")]
 
     def freshness(self) -> Mapping[str, str]:
         from dataprovider.models import Event
