@@ -1,9 +1,12 @@
-from collections.abc import Iterator, Mapping
-from typing import ClassVar
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import ClassVar, NamedTuple
 from wsgiref.types import WSGIApplication
 
 from django.apps import AppConfig
 from django.apps.registry import Apps
+
+from config.cards import Card, MaySee
 
 
 class ShellConfig(AppConfig):
@@ -13,8 +16,19 @@ class ShellConfig(AppConfig):
         from config import checks  # noqa: F401 (registers itself)
 
 
+class AdminPage(NamedTuple):
+    """A list in the admin, as its navigation names it."""
+
+    model: str  # in small letters
+    title: str
+    icon: str  # a name of Material Symbols, which the admin carries
+
+    def of(self, app: str) -> "AdminPage":
+        return self._replace(model=f"{app}.{self.model}")
+
+
 class ServiceConfig(AppConfig):
-    """What a service tells the shell about itself, for ``/``, ``/docs`` and ``/metrics``."""
+    """What a service tells the shell about itself, for ``/``, ``/docs``, metrics and admin."""
 
     default = False
     summary: ClassVar[str]
@@ -22,6 +36,8 @@ class ServiceConfig(AppConfig):
     links: ClassVar[list[tuple[str, str]]]
     # What to try in a terminal: (what it does, curl's arguments). {url} is where this runs.
     commands: ClassVar[list[tuple[str, str]]] = []
+    # What a person may look at in the admin, what matters most first.
+    admin_pages: ClassVar[list[AdminPage]] = []
 
     def freshness(self) -> Mapping[str, str]:
         """How fresh the service's content is, in words."""
@@ -34,6 +50,10 @@ class ServiceConfig(AppConfig):
     def gauges(self) -> Mapping[str, tuple[str, float]]:
         """Numbers to watch: Prometheus name to (what it is, value)."""
         return {}
+
+    def admin_cards(self, *, may_see: MaySee, at: datetime) -> Iterable[Card]:
+        """What matters now, of the models that may be seen, in a few quick queries."""
+        return []
 
     def in_front_of(self, application: WSGIApplication) -> WSGIApplication:
         """The application behind the service's own door, if it has one before Django's."""

@@ -234,6 +234,19 @@ LANGUAGE_CODE = "en-gb"
 USE_I18N = False
 TIME_ZONE = "UTC"
 USE_TZ = True
+FORMAT_MODULE_PATH = ["config.formats"]
+UNFOLD = {
+    "SITE_TITLE": "Billing and booking services",
+    "SITE_HEADER": "Services",
+    "SITE_SUBHEADER": "All days and times are UTC",
+    "SITE_SYMBOL": "hub",
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": "config.admin.front.icon"},
+    ],
+    "STYLES": ["config.admin.front.stylesheet"],
+    "DASHBOARD_CALLBACK": "config.admin.front.front_page",
+    "SIDEBAR": {"show_search": True, "navigation": "config.admin.front.navigation"},
+}
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

@@ -1,22 +1,32 @@
-from django.contrib import admin
+from collections import Counter
 
-from config.admin import ReadOnlyAdmin
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+
+from config.admin import ReadOnlyAdmin, confirmed, record
+from dashboard import services
 from dashboard.models import DailyTotal, Event, Ingestion, RejectedEvent
 
 
 @admin.register(DailyTotal)
 class DailyTotalAdmin(ReadOnlyAdmin):
-    list_display = ["hotel_id", "reading", "day", "bookings", "cancellations"]
+    list_display = ["day", "hotel_id", "reading", "bookings", "cancellations"]
     list_filter = ["reading"]
     search_fields = ["=hotel_id"]
-    ordering = ["hotel_id", "reading", "-day"]
+    search_help_text = "Number of a hotel"
+    date_hierarchy = "day"
+    ordering = ["-day", "-reading", "hotel_id"]
 
 
 @admin.register(Event)
 class EventAdmin(ReadOnlyAdmin):
+    # No dates to narrow by: no index on them, which each event that is ingested would pay for.
     list_display = ["id", "hotel_id", "timestamp", "rpg_status", "night_of_stay"]
     list_filter = ["rpg_status"]
-    search_fields = ["=id", "=hotel_id"]
+    search_fields = ["=id"]
+    search_help_text = "Number of an event"
     ordering = ["-id"]
 
 
@@ -24,8 +34,22 @@ class EventAdmin(ReadOnlyAdmin):
 class RejectedEventAdmin(ReadOnlyAdmin):
     list_display = ["rejected_at", "reason", "content"]
     search_fields = ["content", "reason"]
+    search_help_text = "Words of the event or the reason"
     date_hierarchy = "rejected_at"
-    ordering = ["-rejected_at"]
+    ordering = ["-rejected_at", "-id"]
+    actions = ["reconsider"]
+
+    @admin.action(permissions=["settle"], description="Ingest again")
+    @confirmed("Judge these events anew?")
+    def reconsider(self, request: HttpRequest, queryset: QuerySet[RejectedEvent]) -> None:
+        became: Counter[str] = Counter()
+        for event in queryset.iterator():
+            outcome = services.reconsider(event, at=timezone.now())
+            if outcome != services.Outcome.GONE:
+                record(request, event, f"Ingested again: {outcome}.")
+            became[outcome] += 1
+        told = ", ".join(f"{count} {outcome}" for outcome, count in sorted(became.items()))
+        self.message_user(request, f"Ingested again: {told or 'nothing'}.", messages.SUCCESS)
 
 
 @admin.register(Ingestion)

@@ -1,6 +1,8 @@
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 
-from config.apps import ServiceConfig
+from config.apps import AdminPage, ServiceConfig
+from config.cards import Card, MaySee
 
 
 class DashboardConfig(ServiceConfig):
@@ -19,6 +21,12 @@ class DashboardConfig(ServiceConfig):
             "'{url}/dashboard?hotel_id=1&format=csv'",
         )
     ]
+    admin_pages = [
+        AdminPage("dailytotal", "Bookings by day", "calendar_month"),
+        AdminPage("rejectedevent", "Rejected events", "report"),
+        AdminPage("event", "Copied events", "event_note"),
+        AdminPage("ingestion", "Ingestion", "sync"),
+    ]
 
     def ready(self) -> None:
         from dashboard import checks  # noqa: F401 (registers itself)
@@ -31,6 +39,11 @@ class DashboardConfig(ServiceConfig):
             "Last complete ingestion": spoken(state.completed_at),
             "Ingested through": spoken(state.watermark),
         }
+
+    def admin_cards(self, *, may_see: MaySee, at: datetime) -> Iterable[Card]:
+        from dashboard.cards import cards
+
+        return cards(may_see=may_see, at=at)
 
     def gauges(self) -> Mapping[str, tuple[str, float]]:
         from dashboard.models import Ingestion, RejectedEvent

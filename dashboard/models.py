@@ -48,6 +48,9 @@ class RejectedEvent(models.Model):
     reason = models.CharField(max_length=255)
     rejected_at = models.DateTimeField()
 
+    class Meta:
+        indexes = [models.Index(fields=["rejected_at", "id"], name="rejected_order")]
+
     def __str__(self) -> str:
         return f"{self.reason}: {self.content[:80]}"
 
@@ -77,6 +80,12 @@ class DailyTotalQuerySet(models.QuerySet["DailyTotal"]):
             following = days.filter(day__gt=date(following.year, 12, 31)).first()
         return found
 
+    def by_day(self, reading: str, first: date, last: date) -> dict[date, tuple[int, int]]:
+        """How many bookings and cancellations all hotels had on each day that has any."""
+        rows = self.filter(reading=reading, day__range=(first, last)).values_list("day")
+        sums = rows.annotate(models.Sum("bookings"), models.Sum("cancellations"))
+        return {day: (int(booked), int(cancelled)) for day, booked, cancelled in sums}
+
 
 class DailyTotal(models.Model):
     """What a hotel's events of one day came to, in one of the two readings (UTC days)."""
@@ -98,6 +107,7 @@ class DailyTotal(models.Model):
                 condition=models.Q(reading__in=Reading.values), name="known_reading"
             ),
         ]
+        indexes = [models.Index(fields=["day", "reading"], name="total_of_a_day_and_reading")]
 
     def __str__(self) -> str:
         return f"hotel {self.hotel_id}, {self.day} ({self.reading})"

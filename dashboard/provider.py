@@ -246,14 +246,19 @@ def _read_page(answer: _Answer) -> Page:
         raise ProviderUnavailable(f"GET {_url()} answered what is no JSON") from error
     if not isinstance(content, list):
         raise ProviderUnavailable(f"GET {_url()} answered JSON that is no list")
+    return replace(read_items(content), next=answer.next)
+
+
+def read_items(items: list[Any]) -> Page:
+    """Events as the provider answers them, each judged by itself."""
     events: list[Event] = []
     unusable: list[Unusable] = []
-    for item in content:
+    for item in items:
         try:
             events.append(_read_event(item))
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             unusable.append(Unusable(json.dumps(item, sort_keys=True), _reason(item, error)))
-    return Page(events, unusable, answer.next)
+    return Page(events, unusable)
 
 
 def _read_json(body: bytes) -> Any:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from enum import StrEnum
 from uuid import uuid4
 
 from django.conf import settings
@@ -170,6 +171,33 @@ def store_pages(some: list[Page], *, at: datetime, latest: datetime | None = Non
         state.version = uuid4()
     state.save(update_fields=["watermark", "version"])
     return Ingested(len(fresh), len(events) - len(fresh), rejected)
+
+
+class Outcome(StrEnum):
+    """What became of an event that was put aside."""
+
+    STORED = "stored and counted"
+    KNOWN = "known already"
+    REJECTED = "rejected again"
+    GONE = "gone meanwhile"
+
+
+@transaction.atomic(using="dashboard")
+def reconsider(rejected: RejectedEvent, *, at: datetime) -> Outcome:
+    """Judge an event that was put aside anew, as if the provider had just reported it.
+
+    It is stored and counted once, or put aside again for what is wrong with it now.
+    """
+    Ingestion.objects.locked()
+    deleted, _ = RejectedEvent.objects.filter(pk=rejected.pk).delete()
+    if not deleted:
+        return Outcome.GONE
+    page = provider.read_items([json.loads(rejected.content)])
+    if store_pages([page], at=at).stored:
+        return Outcome.STORED
+    stored = bulk.stored_among([event.id for event in page.events]) if page.events else {}
+    is_known = bool(stored) and list(stored.values()) == page.events
+    return Outcome.KNOWN if is_known else Outcome.REJECTED
 
 
 def _count(events: Collection[Event]) -> bulk.Counts:

@@ -8,5 +8,7 @@ from dataprovider.models import Event
 class EventAdmin(ReadOnlyAdmin):
     list_display = ["id", "hotel_id", "timestamp", "rpg_status", "room_id", "night_of_stay"]
     list_filter = ["rpg_status"]
-    search_fields = ["=id", "=room_id"]
+    search_fields = ["=id", "=hotel_id", "=room_id"]
+    search_help_text = "Number of an event or a hotel, room"
+    date_hierarchy = "timestamp"
     ordering = ["-timestamp", "-id"]

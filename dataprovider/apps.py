@@ -1,6 +1,6 @@
 from collections.abc import Mapping
 
-from config.apps import ServiceConfig
+from config.apps import AdminPage, ServiceConfig
 
 
 class DataProviderConfig(ServiceConfig):
@@ -14,6 +14,7 @@ class DataProviderConfig(ServiceConfig):
         ("API", "/docs/dataprovider"),
     ]
     commands = [("Ask for hotel 1's first two events", "'{url}/events?hotel_id=1&limit=2'")]
+    admin_pages = [AdminPage("event", "Events", "event_note")]
 
     def freshness(self) -> Mapping[str, str]:
         from dataprovider.models import Event

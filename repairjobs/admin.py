@@ -3,23 +3,35 @@ from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils import timezone
+from unfold.decorators import action as page_action
 
-from config.admin import ReadOnlyAdmin
+from config.admin import ReadOnlyAdmin, confirmed, record
+from repairjobs.documents import DocumentsUnavailable, documents
+from repairjobs.job_page import page_of
 from repairjobs.masking import masked, masked_number
 from repairjobs.models import (
+    Acknowledgement,
     Collection,
     DeliveryReport,
     Errand,
     Job,
+    JobStatus,
     JobTransaction,
     OptOut,
     Part,
     Payment,
     Sms,
+    SmsState,
 )
+from repairjobs.rendering import unseen_flags
 from repairjobs.services import jobs, texting
+
+# A list of more jobs than these is for the API.
+MOST_FLAGGED = 1_000
 
 
 class PersonalAdmin(ReadOnlyAdmin):
@@ -35,12 +47,18 @@ class PersonalAdmin(ReadOnlyAdmin):
     def get_list_display(self, request: HttpRequest) -> list[str]:
         return self._shown(super().get_list_display(request), request)
 
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        return self._shown(super().get_fields(request, obj), request)
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[list[str]]:
+        fields = super().get_fields(request, obj)
+        return [
+            self._shown(line, request) if isinstance(line, tuple) else self._shown([line], request)
+            for line in fields
+        ]
 
     def get_search_fields(self, request: HttpRequest) -> list[str]:
         searched = super().get_search_fields(request)
-        return [name for name in searched if _is_open(request) or name not in self.personal]
+        if _is_open(request):
+            return list(searched)
+        return [name for name in searched if name.removeprefix("=") not in self.personal]
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
         # A filter in the address would tell by its results what the page hides.
@@ -68,6 +86,37 @@ def _column(name: str, mask: Callable[[str | None], str]) -> Callable[..., str]:
     return column
 
 
+class AttentionFilter(admin.SimpleListFilter):
+    title = "attention"
+    parameter_name = "attention"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("yes", "Needs attention")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Job]) -> QuerySet[Job]:
+        if self.value() != "yes":
+            return queryset
+        try:
+            found = documents().find(status=None, attention=True, after=None, limit=MOST_FLAGGED)
+        except DocumentsUnavailable:
+            messages.error(request, "The store of documents is away: nobody can tell.")
+            return queryset.none()
+        return queryset.filter(pk__in=[int(document["job_id"]) for document in found])
+
+
+class StatusFilter(admin.SimpleListFilter):
+    """The statuses that we know, without asking each job for its own."""
+
+    title = "status"
+    parameter_name = "status"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(status.value, status.value) for status in JobStatus]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Job]) -> QuerySet[Job]:
+        return queryset.filter(status=self.value()) if self.value() else queryset
+
+
 @admin.register(Job)
 class JobAdmin(PersonalAdmin):
     personal = {
@@ -76,59 +125,143 @@ class JobAdmin(PersonalAdmin):
         "postcode": masked,
         "mobile": masked_number,
     }
+    fields = [
+        ("job_id", "status", "type"),
+        ("firstname", "lastname"),
+        ("postcode", "mobile"),
+        ("product_id", "product_type"),
+        ("collected_at", "paid_at"),
+        ("closed_at", "is_missing"),
+        "is_held",
+    ]
     list_display = ["job_id", "status", "type", "collected_at", "paid_at", "closed_at"]
-    list_filter = ["status", "is_held", "is_missing"]
+    list_filter = [StatusFilter, AttentionFilter]
     search_fields = ["=job_id", "lastname", "postcode", "mobile"]
+    search_help_text = "Number of a job; customer"
     date_hierarchy = "collected_at"
     ordering = ["-collected_at", "-job_id"]
+    change_form_outer_after_template = "repairjobs/admin/job.html"
+    actions_detail = ["acknowledge"]
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        job = self.get_object(request, object_id)
+        shown = {}
+        if job and self.has_view_permission(request, job):
+            shown = page_of(job, is_open=_is_open(request), may_see=_may_see(request))
+        context = (extra_context or {}) | shown
+        answer: HttpResponse = super().change_view(request, object_id, form_url, context)
+        return answer
+
+    @page_action(  # type: ignore[untyped-decorator]
+        description="Mark attention as done", permissions=["settle"], icon="task_alt"
+    )
+    def acknowledge(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Show what the job is flagged for; take off what was shown, when that is confirmed."""
+        page = reverse("admin:repairjobs_job_change", args=[object_id])
+        job = self.get_object(request, object_id)
+        if job is None:
+            return HttpResponseRedirect(reverse("admin:repairjobs_job_changelist"))
+        if request.method == "POST":
+            keys = request.POST.getlist("flag")
+            done = jobs.acknowledge(job_id=job.pk, keys=keys, at=timezone.now())
+            if done:
+                record(request, job, f"Marked {done} as seen.")
+            self.message_user(request, f"Marked {done} as seen.", messages.SUCCESS)
+            return HttpResponseRedirect(page)
+        unseen = unseen_flags(job)
+        if not unseen:
+            self.message_user(request, "There is nothing to look at.", messages.INFO)
+            return HttpResponseRedirect(page)
+        return self._ask_about(request, job, unseen)
+
+    def _ask_about(self, request: HttpRequest, job: Job, unseen: list[Any]) -> TemplateResponse:
+        context = self.admin_site.each_context(request) | {
+            "title": f"You have looked at this about {job}?",
+            "opts": self.opts,
+            "named": [flag.text for flag in unseen],
+            "sent": [("flag", flag.key) for flag in unseen],
+            "back": reverse("admin:repairjobs_job_change", args=[job.pk]),
+        }
+        return TemplateResponse(request, "config/admin/confirm.html", context)
+
+
+def _may_see(request: HttpRequest) -> Callable[[str], bool]:
+    return lambda model: bool(request.user.has_perm(f"repairjobs.view_{model}"))
+
+
+class NoteFilter(admin.SimpleListFilter):
+    title = "kind"
+    parameter_name = "kind"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("GET", "GET"), ("PUT", "PUT"), ("EVENT", "EVENT")]
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[JobTransaction]
+    ) -> QuerySet[JobTransaction]:
+        kind = self.value()
+        return queryset.filter(note__startswith=kind) if kind else queryset
 
 
 @admin.register(JobTransaction)
 class JobTransactionAdmin(ReadOnlyAdmin):
     list_display = ["job_id", "status", "created_at", "note"]
-    search_fields = ["=job__job_id", "note"]
+    list_filter = [NoteFilter]
+    search_fields = ["=job"]
+    search_help_text = "Number of a job"
     date_hierarchy = "created_at"
-    ordering = ["-pk"]
+    ordering = ["-created_at", "-id"]
 
 
 @admin.register(Payment)
 class PaymentAdmin(ReadOnlyAdmin):
     list_display = ["reference", "job_id", "amount", "currency", "received_at"]
-    search_fields = ["=reference", "=job__job_id"]
-    ordering = ["-pk"]
+    search_fields = ["=reference", "=job"]
+    search_help_text = "Reference, number of a job"
+    date_hierarchy = "received_at"
+    ordering = ["-received_at", "-id"]
 
 
 @admin.register(Part)
 class PartAdmin(ReadOnlyAdmin):
     list_display = ["job_id", "part_number", "name", "quantity", "status"]
     list_filter = ["status"]
-    search_fields = ["=part_number", "=job__job_id", "name"]
+    search_fields = ["=job", "=part_number", "name"]
+    search_help_text = "Number of a job; part"
     ordering = ["-pk"]
 
 
 @admin.register(Sms)
 class SmsAdmin(PersonalAdmin):
     personal = {"sender": masked_number, "recipient": masked_number, "text": masked}
-    list_display = ["job_id", "kind", "state", "recipient", "segments", "attempted_at", "reason"]
+    list_display = ["job_id", "kind", "state", "recipient", "segments", "created_at", "reason"]
     list_filter = ["state", "kind"]
-    search_fields = ["=job__job_id", "recipient", "=reference", "=message_uuid"]
-    ordering = ["-pk"]
+    search_fields = ["=job", "=recipient", "=reference", "=message_uuid"]
+    search_help_text = "Number of a job, phone number (+44…), reference"
+    date_hierarchy = "created_at"
+    ordering = ["-created_at", "-id"]
     actions = ["settle_as_sent", "send_again"]
 
     @admin.action(permissions=["settle"], description="Settle unknown ones: it was sent")
+    @confirmed("These SMS were sent?")
     def settle_as_sent(self, request: HttpRequest, queryset: QuerySet[Sms]) -> None:
         self._settle(request, queryset, was_sent=True)
 
     @admin.action(
         permissions=["settle"], description="Settle unknown ones: it was not sent, send it now"
     )
+    @confirmed("These SMS were not sent, and shall be sent now?")
     def send_again(self, request: HttpRequest, queryset: QuerySet[Sms]) -> None:
         self._settle(request, queryset, was_sent=False)
 
     def _settle(self, request: HttpRequest, queryset: QuerySet[Sms], *, was_sent: bool) -> None:
-        settled = sum(
-            texting.settle_sms(sms, was_sent=was_sent, at=timezone.now()) for sms in queryset
-        )
+        settled = 0
+        for sms in queryset.filter(state=SmsState.UNKNOWN):
+            if texting.settle_sms(sms, was_sent=was_sent, at=timezone.now()):
+                record(request, sms, f"Settled: it was {'sent' if was_sent else 'not sent'}.")
+                settled += 1
         self.message_user(request, f"Settled {settled} SMS.", messages.SUCCESS)
 
 
@@ -136,14 +269,28 @@ class SmsAdmin(PersonalAdmin):
 class ErrandAdmin(ReadOnlyAdmin):
     list_display = ["job_id", "kind", "subject", "due_at", "attempts", "last_error"]
     list_filter = ["kind", ("due_at", admin.EmptyFieldListFilter)]
-    search_fields = ["=job__job_id", "last_error"]
+    search_fields = ["=job", "last_error"]
+    search_help_text = "Number of a job; error"
     ordering = ["due_at"]
     actions = ["retry"]
 
     @admin.action(permissions=["settle"], description="Try again now")
+    @confirmed("Try these again now?")
     def retry(self, request: HttpRequest, queryset: QuerySet[Errand]) -> None:
-        tried = sum(jobs.retry_errand(errand) for errand in queryset)
+        tried = 0
+        for errand in queryset:
+            if jobs.retry_errand(errand, at=timezone.now()):
+                record(request, errand, "Due now, with all attempts before it.")
+                tried += 1
         self.message_user(request, f"{tried} errands are due now.", messages.SUCCESS)
+
+
+@admin.register(Acknowledgement)
+class AcknowledgementAdmin(ReadOnlyAdmin):
+    list_display = ["job_id", "text", "acknowledged_at"]
+    search_fields = ["=job"]
+    search_help_text = "Number of a job"
+    ordering = ["-pk"]
 
 
 @admin.register(DeliveryReport)
@@ -157,7 +304,7 @@ class DeliveryReportAdmin(ReadOnlyAdmin):
 class OptOutAdmin(PersonalAdmin):
     personal = {"number": masked_number}
     list_display = ["number", "since"]
-    search_fields = ["number"]
+    search_fields = ["=number"]
     ordering = ["-pk"]
 
 

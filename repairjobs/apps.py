@@ -1,11 +1,13 @@
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import CommandError
 from django.db.models.signals import pre_migrate
 
-from config.apps import ServiceConfig
+from config.apps import AdminPage, ServiceConfig
+from config.cards import Card, MaySee
 
 
 class RepairJobsConfig(ServiceConfig):
@@ -20,6 +22,18 @@ class RepairJobsConfig(ServiceConfig):
         ("API", "/docs/repairjobs"),
     ]
     commands = [("List the jobs that a person must look at", "'{url}/jobs?attention=true'")]
+    admin_pages = [
+        AdminPage("job", "Jobs", "build"),
+        AdminPage("sms", "SMS", "sms"),
+        AdminPage("errand", "What is owed", "outbox"),
+        AdminPage("jobtransaction", "Ledger", "list_alt"),
+        AdminPage("payment", "Payments", "payments"),
+        AdminPage("part", "Parts", "settings"),
+        AdminPage("deliveryreport", "Delivery reports", "mark_chat_read"),
+        AdminPage("optout", "Opted out", "block"),
+        AdminPage("acknowledgement", "Seen by a person", "task_alt"),
+        AdminPage("collection", "Collection", "sync"),
+    ]
 
     def ready(self) -> None:
         from repairjobs import checks  # noqa: F401 (registers itself)
@@ -36,6 +50,11 @@ class RepairJobsConfig(ServiceConfig):
             "Last look for new jobs": seen,
             "Jobs under way": str(Job.objects.under_way().count()),
         }
+
+    def admin_cards(self, *, may_see: MaySee, at: datetime) -> Iterable[Card]:
+        from repairjobs.cards import cards
+
+        return cards(may_see=may_see, at=at)
 
     def stores(self) -> Mapping[str, bool]:
         from repairjobs.documents import DocumentsUnavailable, documents

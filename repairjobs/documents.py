@@ -55,6 +55,10 @@ class DocumentStore(ABC):
         """Return the first documents after that ``job_id``, ordered by it as text."""
 
     @abstractmethod
+    def count_attention(self, *, most: int) -> int:
+        """Return how many have something that a person must look at, counting to ``most``."""
+
+    @abstractmethod
     def ping(self) -> None:
         """Do nothing, if the store answers.
 
@@ -189,6 +193,10 @@ class MongoDocuments(DocumentStore):
             found = _collection(self.url).find(wanted, INTERNAL)
             return list(found.sort("job_id").limit(limit).hint(index))
 
+    def count_attention(self, *, most: int) -> int:
+        with _mongo_failures():
+            return _collection(self.url).count_documents({"_has_attention": True}, limit=most)
+
     def ping(self) -> None:
         with _mongo_failures():
             _collection(self.url).database.client.admin.command("ping")
@@ -240,6 +248,10 @@ class SqlDocuments(DocumentStore):
             rows = rows.filter(job_id__gt=after)
         with _sql_failures():
             return self._read(rows[:limit])
+
+    def count_attention(self, *, most: int) -> int:
+        with _sql_failures():
+            return JobDocument.objects.filter(has_attention=True)[:most].count()
 
     def ping(self) -> None:
         with _sql_failures():

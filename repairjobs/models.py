@@ -125,10 +125,15 @@ class JobQuerySet(models.QuerySet["Job"]):
 
     def with_details(self) -> Self:
         """These, with all that their documents show read along."""
-        return self.prefetch_related("parts", "sms", "errands")
+        return self.prefetch_related("parts", "sms", "errands", "acknowledgements")
 
     def under_way(self) -> Self:
         return self.filter(closed_at=None)
+
+    def by_status(self) -> dict[str, int]:
+        """How many of these have each status."""
+        counts = self.order_by("status").values_list("status").annotate(models.Count("pk"))
+        return dict(counts)
 
     def chunks(self) -> Iterator[dict[int, "Job"]]:
         """All of these by id, a chunk at a time."""
@@ -161,7 +166,11 @@ class Job(models.Model):
     objects = JobQuerySet.as_manager()
 
     class Meta:
-        indexes = [models.Index(fields=["closed_at", "job_id"], name="job_under_way")]
+        indexes = [
+            models.Index(fields=["closed_at", "job_id"], name="job_under_way"),
+            models.Index(fields=["collected_at", "job_id"], name="job_by_day"),
+            models.Index(fields=["status", "collected_at", "job_id"], name="job_by_status"),
+        ]
         permissions = [("view_personal_data", "Can see customers' names and phone numbers")]
 
     def __str__(self) -> str:
@@ -219,6 +228,21 @@ class JobTransaction(models.Model):
         return f"{self.job_id}: {self.note}"
 
 
+class Acknowledgement(models.Model):
+    """A person has seen what a job is flagged for; gone when the job no longer is."""
+
+    job = models.ForeignKey(Job, on_delete=models.PROTECT, related_name="acknowledgements")
+    flag = models.CharField(max_length=300)  # a flag's key, not its words
+    text = models.CharField(max_length=600)
+    acknowledged_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["job", "flag"], name="acknowledged_once")]
+
+    def __str__(self) -> str:
+        return f"job {self.job_id}: {self.text}"
+
+
 class Payment(models.Model):
     """Money received for a job, once per reference."""
 
@@ -227,6 +251,9 @@ class Payment(models.Model):
     amount_hundredths = models.BigIntegerField()  # SQLite would add decimals as floats
     currency = models.CharField(max_length=3)
     received_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["received_at", "id"], name="payment_order")]
 
     def __str__(self) -> str:
         return f"payment {self.reference}"
@@ -311,6 +338,13 @@ STATE_RANKS = {
 }
 
 
+class SmsQuerySet(models.QuerySet["Sms"]):
+    def by_state(self, *, since: datetime) -> dict[str, int]:
+        """How many of those made since then are in each state."""
+        recent = self.filter(created_at__gte=since).order_by("state")
+        return dict(recent.values_list("state").annotate(models.Count("pk")))
+
+
 class Sms(models.Model):
     """One SMS, to an end-user or from one."""
 
@@ -331,8 +365,14 @@ class Sms(models.Model):
     attempted_at = models.DateTimeField(null=True)  # the last time
     created_at = models.DateTimeField()
 
+    objects = SmsQuerySet.as_manager()
+
     class Meta:
-        indexes = [models.Index(fields=["recipient", "attempted_at"], name="sms_last_to")]
+        indexes = [
+            models.Index(fields=["recipient", "attempted_at"], name="sms_last_to"),
+            models.Index(fields=["created_at", "id", "state"], name="sms_outcomes"),
+            models.Index(fields=["state", "created_at", "id"], name="sms_by_state"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} SMS {self.pk} of job {self.job_id}"

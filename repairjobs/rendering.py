@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 from operator import attrgetter
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from django.db.models import Manager, Model
 from django.template.loader import render_to_string
 
-from repairjobs.models import RANKS, Errand, Job, JobStatus, Sms, SmsKind, SmsState
+from repairjobs.models import RANKS, Job, JobStatus, Sms, SmsKind, SmsState
 
 Row = TypeVar("Row", bound=Model)
 
@@ -43,36 +43,57 @@ def document_of(job: Job) -> dict[str, Any]:
     }
 
 
+class Flag(NamedTuple):
+    """Something that a person must look at."""
+
+    key: str  # another one where it is another thing, though the words may be the same
+    text: str
+
+
 def attention(job: Job) -> Iterator[str]:
-    """What a person must look at."""
-    if job.is_missing:
-        yield "the client's row has gone"
-    if job.is_held:
-        yield "collected when going live: adopt_jobs decides whether to text"
-    if job.status not in RANKS:
-        yield f"the client's status {job.status!r} is not one we know"
-    if job.closed_at and job.status != JobStatus.CLOSED:
-        yield f"CLOSED before, and now {job.status} at the client"
-    if job.status == JobStatus.CLOSED and job.paid_at is None:
-        yield "closed by the client without a payment"
+    """What a person must look at, and none has seen yet."""
+    return (flag.text for flag in unseen_flags(job))
+
+
+def unseen_flags(job: Job) -> list[Flag]:
+    seen = {acknowledgement.flag for acknowledgement in in_order(job.acknowledgements)}
+    return [flag for flag in flags(job) if flag.key not in seen]
+
+
+def flags(job: Job) -> Iterator[Flag]:
+    """All that a person must look at, or has seen already."""
+    yield from _of_the_job(job)
     for sms in in_order(job.sms):
-        yield from _attention_to(sms)
+        if text := _attention_to(sms):
+            yield Flag(f"sms {sms.pk} {sms.state}", text)
     for errand in in_order(job.errands):
-        yield from _given_up(errand)
+        if errand.is_quarantined:
+            text = f"given up for now: {errand.kind} {errand.subject}".strip()
+            yield Flag(f"errand {errand.pk}", text)
 
 
-def _attention_to(sms: Sms) -> Iterator[str]:
+def _of_the_job(job: Job) -> Iterator[Flag]:
+    status = job.status
+    if job.is_missing:
+        yield Flag("missing", "the client's row has gone")
+    if job.is_held:
+        yield Flag("held", "collected when going live: adopt_jobs decides whether to text")
+    if status not in RANKS:
+        yield Flag(f"unknown {status}", f"the client's status {status!r} is not one we know")
+    if job.closed_at and status != JobStatus.CLOSED:
+        yield Flag(f"again {status}", f"CLOSED before, and now {status} at the client")
+    if status == JobStatus.CLOSED and job.paid_at is None:
+        yield Flag("unpaid", "closed by the client without a payment")
+
+
+def _attention_to(sms: Sms) -> str:
     if sms.state == SmsState.UNKNOWN:
-        yield f"the {sms.kind} SMS may have been sent, or not"
+        return f"the {sms.kind} SMS may have been sent, or not"
     if sms.state == SmsState.FAILED:
-        yield f"the {sms.kind} SMS did not arrive: {sms.reason}"
+        return f"the {sms.kind} SMS did not arrive: {sms.reason}"
     if sms.state == SmsState.WITHHELD and sms.needs_attention:
-        yield f"the {sms.kind} SMS was not sent: {sms.reason}"
-
-
-def _given_up(errand: Errand) -> Iterator[str]:
-    if errand.is_quarantined:
-        yield f"given up for now: {errand.kind} {errand.subject}".strip()
+        return f"the {sms.kind} SMS was not sent: {sms.reason}"
+    return ""
 
 
 def in_order(rows: Manager[Row]) -> list[Row]:

@@ -6,16 +6,17 @@ from stats.models import DailyTotal, Message
 
 @admin.register(DailyTotal)
 class DailyTotalAdmin(ReadOnlyAdmin):
-    list_display = ["customer_id", "type", "day", "messages", "amount_thousandths"]
-    search_fields = ["=customer_id", "=type"]
+    list_display = ["day", "customer_id", "type", "messages", "amount"]
+    search_fields = ["=customer_id"]
+    search_help_text = "Number of a customer"
     date_hierarchy = "day"
-    ordering = ["customer_id", "type", "-day"]
+    ordering = ["-day", "customer_id", "type"]
 
 
 @admin.register(Message)
 class MessageAdmin(ReadOnlyAdmin):
-    list_display = ["uuid", "customer_id", "type", "amount_thousandths", "timestamp"]
+    list_display = ["uuid", "customer_id", "type", "amount", "timestamp"]
     search_fields = ["=uuid", "=customer_id"]
-    # No date_hierarchy: it would read every message on every page.
+    search_help_text = "UUID, number of a customer"
+    date_hierarchy = "timestamp"
     ordering = ["-timestamp", "-uuid"]
-    show_full_result_count = False

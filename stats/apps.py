@@ -1,7 +1,9 @@
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 from wsgiref.types import WSGIApplication
 
-from config.apps import ServiceConfig
+from config.apps import AdminPage, ServiceConfig
+from config.cards import Card, MaySee
 
 
 class StatsConfig(ServiceConfig):
@@ -23,6 +25,10 @@ class StatsConfig(ServiceConfig):
             '"uuid": "a596b362-08be-419f-8070-9c3055566e7c"}\'',
         ),
     ]
+    admin_pages = [
+        AdminPage("dailytotal", "Totals by day", "calendar_month"),
+        AdminPage("message", "Messages", "receipt_long"),
+    ]
 
     def freshness(self) -> Mapping[str, str]:
         from stats.models import Message
@@ -42,6 +48,11 @@ class StatsConfig(ServiceConfig):
                 last.timestamp(),
             )
         }
+
+    def admin_cards(self, *, may_see: MaySee, at: datetime) -> Iterable[Card]:
+        from stats.cards import cards
+
+        return cards(may_see=may_see, at=at)
 
     def in_front_of(self, application: WSGIApplication) -> WSGIApplication:
         from stats.api.door import in_front_of

@@ -48,6 +48,10 @@ class Message(models.Model):
     def __str__(self) -> str:
         return f"message {self.uuid} of customer {self.customer_id}"
 
+    @property
+    def amount(self) -> str:
+        return spoken_amount(self.amount_thousandths)
+
 
 class DailyTotalQuerySet(models.QuerySet["DailyTotal"]):
     def asked(self, question: Mapping[str, Any]) -> Self:
@@ -59,6 +63,13 @@ class DailyTotalQuerySet(models.QuerySet["DailyTotal"]):
         """The days from the first to the last, both included; None leaves that end open."""
         days = self.filter(day__gte=first) if first else self
         return days.filter(day__lte=last) if last else days
+
+    def by_day(self) -> dict[date, tuple[int, int]]:
+        """How many messages, and how many thousandths, each day had that had any."""
+        sums = self.values_list("day").annotate(
+            models.Sum("messages"), models.Sum("amount_thousandths")
+        )
+        return {day: (int(messages), int(thousandths)) for day, messages, thousandths in sums}
 
     def summed(self, interval: str | None = None) -> models.QuerySet["DailyTotal", dict[str, Any]]:
         """One row for every customer and message type (and day or month), in that order."""
@@ -95,9 +106,14 @@ class DailyTotal(models.Model):
                 condition=models.Q(amount_thousandths__gte=0), name="total_amount_not_negative"
             ),
         ]
+        indexes = [models.Index(fields=["day"], name="total_of_a_day")]
 
     def __str__(self) -> str:
         return f"customer {self.customer_id}, type {self.type}, {self.day}"
+
+    @property
+    def amount(self) -> str:
+        return spoken_amount(self.amount_thousandths)
 
 
 def spoken_amount(thousandths: int) -> str:

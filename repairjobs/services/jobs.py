@@ -1,13 +1,17 @@
 """A job while a step changes it: held until then, and shown by its document afterwards."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from datetime import datetime
 from uuid import UUID
 
 from repairjobs.models import (
+    Acknowledgement,
     Errand,
     ErrandKind,
     Job,
+    JobTransaction,
 )
+from repairjobs.rendering import flags, unseen_flags
 from repairjobs.transactions import in_transaction
 
 
@@ -34,6 +38,36 @@ def change(job: Job, *fields: str) -> None:
     job.version += 1
     job.save(update_fields=[*fields, "version"])
     Errand.objects.owe(job, ErrandKind.DOCUMENT)
+    _forget_what_has_gone(job)
+
+
+def _forget_what_has_gone(job: Job) -> None:
+    """What a job is flagged for no longer counts as new when it comes again."""
+    seen = set(job.acknowledgements.values_list("flag", flat=True))
+    if gone := seen and seen - {flag.key for flag in flags(job)}:
+        job.acknowledgements.filter(flag__in=gone).delete()
+
+
+@in_transaction
+def acknowledge(*, job_id: int, keys: Collection[str], at: datetime) -> int:
+    """Take off a job's attention what a person has seen, by the keys of the flags that were seen.
+
+    Return how many that were; what was flagged meanwhile stays.
+
+    :raises UnknownJob:
+    """
+    job = locked_job(job_id)
+    seen = [flag for flag in unseen_flags(job) if flag.key in keys]
+    if not seen:
+        return 0
+    Acknowledgement.objects.bulk_create(
+        Acknowledgement(job=job, flag=flag.key, text=flag.text[:600], acknowledged_at=at)
+        for flag in seen
+    )
+    for flag in seen:
+        JobTransaction.objects.note(job, f"EVENT seen by a person: {flag.text}", at=at)
+    change(job)
+    return len(seen)
 
 
 @in_transaction
@@ -43,11 +77,12 @@ def show_change(job_id: int) -> None:
 
 
 @in_transaction
-def retry_errand(errand: Errand) -> bool:
+def retry_errand(errand: Errand, *, at: datetime) -> bool:
     """Make an errand due now, whatever it waited for. Return False if it is done meanwhile."""
     job = locked_job(errand.job_id)
     due = Errand.objects.filter(pk=errand.pk).retry()
     if due:
+        JobTransaction.objects.note(job, f"EVENT {errand.kind} is due now, by hand", at=at)
         change(job)
     return bool(due)
 

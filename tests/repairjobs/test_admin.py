@@ -1,11 +1,26 @@
 """What an operator does in the admin."""
 
 import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Permission
+from django.utils import timezone
 
-from repairjobs import errands, sms
-from repairjobs.models import Errand, ErrandKind, Sms
+from repairjobs import documents, errands, sms
+from repairjobs.cards import cards
+from repairjobs.models import (
+    ClientJob,
+    Errand,
+    ErrandKind,
+    Job,
+    OptOut,
+    Payment,
+    Sms,
+)
+from repairjobs.services import hearing, parts, texting
 from tests.repairjobs import desk
-from tests.repairjobs.factories import ClientJobFactory
+from tests.repairjobs.factories import NOON, ClientJobFactory
+
+FLAG = "the client's row has gone"
 
 pytestmark = pytest.mark.django_db(databases="__all__")
 
@@ -26,7 +41,7 @@ def operate(client, django_user_model):
         chosen = [str(row.pk) for row in rows]
         answer = client.post(
             f"/admin/repairjobs/{page}/",
-            {"action": action, "_selected_action": chosen},
+            {"action": action, "_selected_action": chosen, "confirmed": "yes"},
             follow=True,
         )
         return [str(message) for message in answer.context["messages"]]
@@ -51,6 +66,10 @@ def test_settles_sms_that_may_have_left(job, phone, operate, action, texts):
     assert operate("sms", action, Sms.objects.all()) == ["Settled 0 SMS."]
     desk.run()
     assert len(phone.received) == texts
+    entry = LogEntry.objects.get()
+    assert entry.user.username == "operator"
+    assert entry.change_message.startswith("Settled: it was")
+    assert any("settled by hand" in note for note in desk.ledger(1))
 
 
 def test_makes_due_what_was_given_up(job, phone, operate):
@@ -65,6 +84,8 @@ def test_makes_due_what_was_given_up(job, phone, operate):
 
     assert len(phone.received) == 1
     assert desk.status_of(1)[0] == "OPENED"
+    assert LogEntry.objects.get().change_message == "Due now, with all attempts before it."
+    assert "EVENT sms is due now, by hand" in desk.ledger(1)
 
 
 @pytest.mark.parametrize("page", ["sms", "errand", "job", "jobtransaction"])
@@ -77,3 +98,257 @@ def test_adds_changes_and_deletes_nothing_by_hand(job, client, django_user_model
     assert client.post(f"/admin/repairjobs/errand/{first}/delete/").status_code == 403
 
     assert (Sms.objects.count(), Errand.objects.count()) == before
+
+
+@pytest.mark.parametrize(
+    ("page", "action"), [("sms", "settle_as_sent"), ("sms", "send_again"), ("errand", "retry")]
+)
+def test_is_asked_first(job, phone, client, django_user_model, page, action):
+    client.force_login(django_user_model.objects.create_superuser("operator"))
+    phone.answers = [sms.SmsUnknown("timeout")]
+    desk.run(ErrandKind.SMS)
+    row = (Sms if page == "sms" else Errand).objects.first()
+
+    answer = client.post(
+        f"/admin/repairjobs/{page}/", {"action": action, "_selected_action": [row.pk]}
+    )
+
+    assert answer.template_name == "config/admin/confirm.html"
+    assert str(row) in answer.content.decode()
+    assert Sms.objects.get().state == "unknown"
+    assert not LogEntry.objects.exists()
+
+
+class TestAcknowledge:
+    @pytest.fixture
+    def gone(self, job):
+        desk.run()
+        ClientJob.objects.all().delete()
+        desk.follow()
+        assert desk.attention(1) == [FLAG]
+
+    @pytest.fixture
+    def someone(self, client, django_user_model):
+        user = django_user_model.objects.create_user("someone", is_staff=True)
+
+        def someone(*permissions):
+            user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+            client.force_login(user)
+            return client
+
+        return someone
+
+    PAGE = "/admin/repairjobs/job/1/acknowledge/"
+
+    def test_shows_first_what_is_then_taken_off(self, gone, someone):
+        client = someone("view_job", "change_job")
+
+        asked = client.get(self.PAGE)
+        assert asked.context["named"] == [FLAG]
+        assert desk.attention(1) == [FLAG]
+        client.post(self.PAGE, dict(asked.context["sent"]))
+
+        assert desk.attention(1) == []
+        entry = LogEntry.objects.get()
+        assert (entry.user.username, entry.change_message) == ("someone", "Marked 1 as seen.")
+
+    def test_is_only_for_who_may_change_jobs(self, gone, someone):
+        answer = someone("view_job").post(self.PAGE, {"flag": "missing"})
+
+        assert answer.status_code == 403
+        assert desk.attention(1) == [FLAG]
+
+
+class TestJobPage:
+    @pytest.fixture
+    def lived(self, job, phone):
+        desk.run()
+        texting.send_private_message(job_id=1, text="Your call", at=timezone.now())
+        desk.run()
+        hearing.receive_sms(
+            message_uuid="m-1",
+            sender="447700900123",
+            recipient="447700900999",
+            text="Heyho",
+            at=timezone.now(),
+        )
+        desk.pay(1)
+        parts.add_part(job_id=1, part_number="B-7", name="Belt", quantity=2)
+        desk.run()
+        Errand.objects.owe(Job.objects.get(), ErrandKind.STATUS, "CLOSED")
+
+    def test_tells_all_of_a_job_oldest_first(self, lived, admin_client):
+        answer = admin_client.get("/admin/repairjobs/job/1/change/")
+        page = answer.content.decode()
+
+        moments = answer.context["timeline"]
+        assert [each.at for each in moments] == sorted(each.at for each in moments)
+        told = [moment.title for moment in moments]
+        assert "GET new job" in told
+        assert "PUT Job_status OPENED" in told
+        assert "Payment of 120.00 GBP" in told
+        assert "SMS from +447700900123" in told
+        for text in ["Your call", "Heyho", "2 × B-7 Belt", "status CLOSED", "&quot;job_id&quot;"]:
+            assert text in page
+
+    def test_shows_only_what_may_be_seen(self, lived, client, django_user_model):
+        user = django_user_model.objects.create_user("someone", is_staff=True)
+        user.user_permissions.set(Permission.objects.filter(codename="view_job"))
+        client.force_login(user)
+
+        answer = client.get("/admin/repairjobs/job/1/change/")
+
+        assert answer.context["timeline"] == []
+        assert not answer.context["parts"]
+        assert not answer.context["errands"]
+        for secret in ["Customer", "900123", "Heyho", "AB1 2CD"]:
+            assert secret not in answer.content.decode()
+
+    def test_opens_though_the_documents_are_away(self, lived, admin_client, monkeypatch):
+        monkeypatch.setattr(documents.SqlDocuments, "get", _away)
+
+        page = admin_client.get("/admin/repairjobs/job/1/change/").content.decode()
+
+        assert "The store of documents is away." in page
+
+    def test_asks_a_bounded_number_of_questions(
+        self, lived, admin_client, django_assert_max_num_queries
+    ):
+        with django_assert_max_num_queries(14, using="repairjobs"):
+            admin_client.get("/admin/repairjobs/job/1/change/")
+
+
+def _away(*args, **kwargs):
+    raise documents.DocumentsUnavailable("away")
+
+
+class TestLists:
+    @pytest.fixture
+    def some(self, job, phone):
+        for number in (2, 3):
+            ClientJobFactory(job_id=number, mobile="none" if number == 2 else "07700 900124")
+        desk.collect()
+        desk.run()
+        desk.pay(1)
+        OptOut.objects.create(number="+447700900456", since=NOON)
+
+    def ids(self, answer):
+        return {row.pk for row in answer.context["cl"].result_list}
+
+    @pytest.mark.parametrize(
+        ("query", "ids"),
+        [
+            ("", {1, 2, 3}),
+            ("?q=00002", {2}),
+            ("?q=900124", {3}),
+            ("?q=none", {2}),
+            ("?attention=yes", {2}),
+            ("?status=OPENED", {1, 2, 3}),
+            ("?status=CLOSED", set()),
+        ],
+    )
+    def test_of_jobs_is_searched_and_narrowed(self, some, admin_client, query, ids):
+        assert self.ids(admin_client.get(f"/admin/repairjobs/job/{query}")) == ids
+
+    def test_of_jobs_tells_when_nobody_knows_which_need_attention(
+        self, some, admin_client, monkeypatch
+    ):
+        monkeypatch.setattr(documents.SqlDocuments, "find", _away)
+
+        answer = admin_client.get("/admin/repairjobs/job/?attention=yes")
+
+        assert self.ids(answer) == set()
+        assert "nobody can tell" in answer.content.decode()
+
+    @pytest.mark.parametrize(
+        "page",
+        [
+            "job",
+            "jobtransaction",
+            "payment",
+            "part",
+            "sms",
+            "errand",
+            "deliveryreport",
+            "optout",
+            "acknowledgement",
+            "collection",
+        ],
+    )
+    @pytest.mark.parametrize("query", ["", "?q=1"])
+    def test_ask_four_questions(
+        self, some, admin_client, page, query, django_assert_max_num_queries
+    ):
+        with django_assert_max_num_queries(4, using="repairjobs"):
+            assert admin_client.get(f"/admin/repairjobs/{page}/{query}").status_code == 200
+
+    def test_of_the_ledger_is_narrowed_by_kind(self, some, admin_client):
+        rows = admin_client.get("/admin/repairjobs/jobtransaction/?kind=PUT").context["cl"]
+
+        assert {row.note for row in rows.result_list} == {"PUT Job_status OPENED"}
+
+    def test_of_payments_finds_a_reference(self, some, admin_client):
+        answer = admin_client.get("/admin/repairjobs/payment/?q=P-1")
+
+        assert self.ids(answer) == {Payment.objects.get().pk}
+
+
+class TestCards:
+    def shown(self, *models):
+        return list(cards(may_see=lambda model: model in models, at=timezone.now()))
+
+    def test_tell_what_a_person_must_look_at(self, job, phone):
+        ClientJobFactory(job_id=2, mobile="none")
+        phone.answers = [sms.SmsUnknown("timeout")]
+        desk.collect()
+        desk.run()
+        figures = {card.title: card for card in self.shown("job", "sms")[:3]}
+
+        assert figures["Needs attention"].value == "2"
+        assert figures["Needs attention"].is_alarm
+        assert (figures["Jobs under way"].value, figures["Jobs under way"].note) == (
+            "2",
+            "1 of them new",
+        )
+        assert figures["Unsettled SMS"].is_alarm
+
+    def test_lead_to_what_they_count(self, job, phone, admin_client):
+        phone.answers = [sms.SmsUnknown("timeout")]
+        desk.run()
+        counted = {
+            card.title: len(admin_client.get(card.link).context["cl"].result_list)
+            for card in self.shown("job", "sms", "errand")
+            if hasattr(card, "link")
+        }
+
+        assert counted == {
+            "Needs attention": 1,
+            "Jobs under way": 1,
+            "Given up for now": 0,
+            "Unsettled SMS": 1,
+        }
+
+    def test_chart_statuses_and_outcomes(self, job, phone):
+        Sms.objects.update(created_at=timezone.now())
+        desk.run()
+        statuses, outcomes = self.shown("job", "sms")[-2:]
+
+        assert dict(zip(statuses.labels, statuses.series["Jobs"], strict=True)) == {
+            "NEW": 0,
+            "OPENED": 1,
+            "IN PROGRESS": 0,
+            "JOB COMPLETED": 0,
+        }
+        assert dict(zip(outcomes.labels, outcomes.series["SMS"], strict=True))["accepted"] == 1
+
+    def test_say_that_documents_are_away(self, job, monkeypatch):
+        monkeypatch.setattr(documents.SqlDocuments, "count_attention", _away)
+
+        assert self.shown("job")[0].note == "the store of documents is away"
+
+    def test_are_only_for_who_may_see(self, job):
+        assert [card.title for card in self.shown("errand")] == ["Given up for now"]
+
+    def test_ask_five_questions(self, job, django_assert_max_num_queries):
+        with django_assert_max_num_queries(5, using="repairjobs"):
+            self.shown("job", "sms", "errand")

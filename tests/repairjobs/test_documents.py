@@ -296,6 +296,13 @@ class TestFind:
         assert len(store.find(status="CLOSED", attention=None, **asked)) == 3
         assert len(store.find(status=None, attention=True, **asked)) == 1
 
+    @pytest.mark.parametrize(("most", "count"), [(10, 2), (2, 2), (1, 1)])
+    def test_counts_what_needs_attention(self, store, most, count):
+        for job_id, attention in [("00001", ["look"]), ("00002", []), ("00003", ["look", "here"])]:
+            store.put(document(job_id, attention=attention), version=1)
+
+        assert store.count_attention(most=most) == count
+
 
 class TestAStoreThatIsAway:
     @pytest.mark.parametrize(
@@ -305,9 +312,10 @@ class TestAStoreThatIsAway:
             lambda store: store.get("00123"),
             lambda store: store.get_many(["00123"]),
             lambda store: store.find(status=None, attention=None, after=None, limit=1),
+            lambda store: store.count_attention(most=1),
             lambda store: store.ping(),
         ],
-        ids=["put", "get", "get_many", "find", "ping"],
+        ids=["put", "get", "get_many", "find", "count_attention", "ping"],
     )
     def test_says_so(self, store_away, call):
         with pytest.raises(DocumentsUnavailable):

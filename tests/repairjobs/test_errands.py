@@ -158,7 +158,7 @@ class TestSms:
 
         assert desk.attention(1)[0].startswith("given up for now: sms")
         assert ClientJob.objects.get().status == "NEW"
-        jobs.retry_errand(Errand.objects.quarantined().get())
+        jobs.retry_errand(Errand.objects.quarantined().get(), at=NOON)
         desk.run()
 
         assert len(phone.received) == 1

@@ -36,10 +36,11 @@ LONG = 300.0  # seconds; a shop that stands still for so long is stuck
 
 # What an operator would do in the admin.
 RETRY = """
+from django.utils import timezone
 from repairjobs.models import Errand
 from repairjobs.services.jobs import retry_errand
 for errand in Errand.objects.quarantined():
-    retry_errand(errand)
+    retry_errand(errand, at=timezone.now())
 """
 SETTLE = """
 import json, sys

@@ -240,7 +240,7 @@ class TestGoingLive:
         with monkeypatch.context() as patch:
             patch.setattr(collecting, "_complete_collection", lambda at: None)
             desk.collect()
-        ClientJobFactory(job_id=500)
+        ClientJobFactory(job_id=1_000_000)
 
         desk.collect()
         desk.run()

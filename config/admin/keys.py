@@ -1,9 +1,8 @@
-from typing import Any
+"""API keys."""
 
 from django import forms
 from django.conf import settings
 from django.contrib import admin
-from django.contrib.auth import get_permission_codename
 from django.db.models import Model
 from django.http import HttpRequest
 from rest_framework_api_key.admin import APIKeyModelAdmin
@@ -11,24 +10,6 @@ from rest_framework_api_key.models import APIKey as UnusedApiKey
 from unfold.admin import ModelAdmin
 
 from config.models import ApiKey
-
-
-class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]
-    """Rows to look at; nothing is added, changed or deleted by hand."""
-
-    def has_add_permission(self, request: HttpRequest, *args: Any) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_settle_permission(self, request: HttpRequest) -> bool:
-        """Whether its actions are allowed: to whoever may change such rows elsewhere."""
-        codename = get_permission_codename("change", self.opts)
-        return bool(request.user.has_perm(f"{self.opts.app_label}.{codename}"))
 
 
 class ApiKeyForm(forms.ModelForm):  # type: ignore[type-arg]

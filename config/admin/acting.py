@@ -1,0 +1,56 @@
+"""What a person does in the admin: asked first, and on record afterwards."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.contrib.admin import helpers
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+from django.template.response import TemplateResponse
+
+Action = Callable[[Any, HttpRequest, QuerySet[Any]], Any]
+
+MOST_NAMED = 20
+
+
+def confirmed(question: str) -> Callable[[Action], Action]:
+    """Ask this before the action is done to the chosen rows."""
+
+    def decorate(action: Action) -> Action:
+        @wraps(action)
+        def asking(self: Any, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
+            if "confirmed" in request.POST:
+                return action(self, request, queryset)
+            return _ask(self, request, queryset, question)
+
+        return asking
+
+    return decorate
+
+
+def _ask(
+    model_admin: Any, request: HttpRequest, queryset: QuerySet[Any], question: str
+) -> TemplateResponse:
+    chosen = request.POST.getlist(helpers.ACTION_CHECKBOX_NAME)
+    # What is sent again as it came; the rows beyond this page are chosen by select_across.
+    sent = [(helpers.ACTION_CHECKBOX_NAME, key) for key in chosen]
+    sent += [(name, request.POST.get(name, "")) for name in ("action", "select_across", "index")]
+    count = queryset.count()
+    context = model_admin.admin_site.each_context(request) | {
+        "title": question,
+        "opts": model_admin.opts,
+        "count": count,
+        "named": [str(row) for row in queryset[:MOST_NAMED]],
+        "more": max(count - MOST_NAMED, 0),
+        "sent": sent,
+        "back": request.get_full_path(),
+    }
+    return TemplateResponse(request, "config/admin/confirm.html", context)
+
+
+def record(request: HttpRequest, row: Model, what: str) -> None:
+    """Put on record who did this to a row; it has happened already, in the row's own store."""
+    assert request.user.pk is not None
+    LogEntry.objects.log_actions(request.user.pk, [row], CHANGE, what, single_object=True)

@@ -1,0 +1,49 @@
+"""The admin's front page: bookings of the last days, from the daily totals."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from django.urls import reverse
+
+from config.admin.counting import MOST_COUNTED
+from config.cards import Card, Chart, Figure, MaySee
+from dashboard.models import DailyTotal, Reading, RejectedEvent
+
+CHARTED = 30
+
+
+def cards(*, may_see: MaySee, at: datetime) -> Iterator[Card]:
+    if may_see("dailytotal"):
+        yield from _bookings(at)
+    if may_see("rejectedevent"):
+        yield _rejected()
+
+
+def _bookings(at: datetime) -> Iterator[Card]:
+    days = [at.date() - timedelta(days=back) for back in range(CHARTED - 1, -1, -1)]
+    totals = DailyTotal.objects.by_day(Reading.TIMESTAMP, days[0], days[-1])
+    booked, cancelled = ([totals.get(day, (0, 0))[which] for day in days] for which in (0, 1))
+    net = sum(booked) - sum(cancelled)
+    link = f"{reverse('admin:dashboard_dailytotal_changelist')}?reading__exact={Reading.TIMESTAMP}"
+    yield Figure(
+        f"Room-nights booked in {CHARTED} days",
+        f"{sum(booked):,}",
+        f"{sum(cancelled):,} cancelled, {net:,} net",
+        link=link,
+    )
+    yield Chart(
+        f"Room-nights of {CHARTED} days, by day of booking",
+        [f"{day:%d %b}" for day in days],
+        {"Booked": booked, "Cancelled": cancelled},
+    )
+
+
+def _rejected() -> Figure:
+    count = RejectedEvent.objects.order_by()[: MOST_COUNTED + 1].count()
+    return Figure(
+        "Rejected events",
+        f"{count:,}" if count <= MOST_COUNTED else f"over {MOST_COUNTED:,}",
+        "put aside for a person to see" if count else "none",
+        link=reverse("admin:dashboard_rejectedevent_changelist"),
+        is_alarm=count > 0,
+    )

@@ -1,0 +1,89 @@
+"""Everything about one job, for the page that the admin shows of it."""
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from django.db.models import QuerySet
+
+from config.cards import MaySee
+from repairjobs.documents import DocumentsUnavailable, documents
+from repairjobs.masking import masked, masked_document, masked_number
+from repairjobs.models import Job, JobTransaction, Payment, Sms, SmsKind
+from repairjobs.rendering import flags, unseen_flags
+
+# Of each kind; a job with more is looked at in the lists.
+MOST_SHOWN = 500
+
+
+class Moment(NamedTuple):
+    """Something that happened to a job."""
+
+    at: datetime
+    icon: str
+    title: str
+    text: str = ""
+
+
+def page_of(job: Job, *, is_open: bool, may_see: MaySee) -> dict[str, Any]:
+    """What the page shows, of the models that may be seen; customers only if it is open."""
+    unseen = unseen_flags(job)
+    seen = [flag for flag in flags(job) if flag not in unseen]
+    return {
+        "unseen": unseen,
+        "seen": seen,
+        "document": _document(job, is_open=is_open),
+        "timeline": timeline(job, is_open=is_open, may_see=may_see),
+        "parts": job.parts.order_by("pk")[:MOST_SHOWN] if may_see("part") else [],
+        "errands": job.errands.order_by("pk")[:MOST_SHOWN] if may_see("errand") else [],
+    }
+
+
+def _document(job: Job, *, is_open: bool) -> str:
+    try:
+        document = documents().get(job.spoken_id)
+    except DocumentsUnavailable:
+        return "The store of documents is away."
+    if document is None:
+        return "There is no document yet."
+    shown = document if is_open else masked_document(document)
+    return json.dumps(shown, indent=2, ensure_ascii=False)
+
+
+def timeline(job: Job, *, is_open: bool, may_see: MaySee) -> list[Moment]:
+    """What happened, oldest first."""
+    moments = []
+    if may_see("jobtransaction"):
+        moments += [_of_line(line) for line in _latest(job.transactions, "created_at")]
+    if may_see("payment"):
+        moments += [_of_payment(payment) for payment in _latest(job.payments, "received_at")]
+    if may_see("sms"):
+        moments += [_of_sms(sms, is_open=is_open) for sms in _latest(job.sms, "created_at")]
+    return sorted(moments, key=lambda moment: moment.at)
+
+
+def _latest(rows: Any, by: str) -> Iterator[Any]:
+    latest: QuerySet[Any] = rows.order_by(f"-{by}", "-pk")
+    return reversed(latest[:MOST_SHOWN])
+
+
+def _of_line(line: JobTransaction) -> Moment:
+    word, _, rest = line.note.partition(" ")
+    icon = {"GET": "download", "PUT": "upload"}.get(word, "event")
+    return Moment(line.created_at, icon, f"{word} {rest}", f"status {line.status}")
+
+
+def _of_payment(payment: Payment) -> Moment:
+    title = f"Payment of {payment.amount} {payment.currency}"
+    return Moment(payment.received_at, "payments", title, f"reference {payment.reference}")
+
+
+def _of_sms(sms: Sms, *, is_open: bool) -> Moment:
+    number: Callable[[str], str] = str if is_open else masked_number
+    text = sms.text if is_open else masked(sms.text)
+    if sms.kind == SmsKind.INBOUND:
+        return Moment(sms.created_at, "sms", f"SMS from {number(sms.sender)}", text)
+    to = f" to {number(sms.recipient)}" if sms.recipient else ""
+    reason = f": {sms.reason}" if sms.reason else ""
+    return Moment(sms.created_at, "sms", f"{sms.kind} SMS{to}, {sms.state}{reason}", text)

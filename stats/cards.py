@@ -1,0 +1,38 @@
+"""The admin's front page: messages and amounts, from the statistics table."""
+
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+
+from django.urls import reverse
+
+from config.cards import Card, Chart, Figure, MaySee
+from stats.models import DailyTotal, spoken_amount
+
+CHARTED = 14
+
+
+def cards(*, may_see: MaySee, at: datetime) -> Iterator[Card]:
+    if not may_see("dailytotal"):
+        return
+    today = at.date()
+    days = [today - timedelta(days=back) for back in range(CHARTED - 1, -1, -1)]
+    totals = DailyTotal.objects.between(days[0], today).by_day()
+    counts = [totals[day][0] if day in totals else 0 for day in days]
+    amounts = [totals[day][1] if day in totals else 0 for day in days[-2:]]
+    yield Figure(
+        "Messages today", f"{counts[-1]:,}", f"yesterday {counts[-2]:,}", link=_list_of(today)
+    )
+    yield Figure(
+        "Amount today",
+        spoken_amount(amounts[-1]),
+        f"yesterday {spoken_amount(amounts[-2])}",
+        link=_list_of(today),
+    )
+    yield Chart(
+        f"Messages of {CHARTED} days", [f"{day:%d %b}" for day in days], {"Messages": counts}
+    )
+
+
+def _list_of(day: date) -> str:
+    until = day + timedelta(days=1)
+    return f"{reverse('admin:stats_dailytotal_changelist')}?day__gte={day}&day__lt={until}"
