@@ -121,7 +121,7 @@ def settle_sms(sms: Sms, *, was_sent: bool, at: datetime) -> bool:
     else:
         sms.state, sms.reason = SmsState.QUEUED, ""
         sms.save()
-        note_sms(sms, job, "not sent, as settled by hand: it is sent again", at=at)
+        note_sms(sms, job, "settled by hand: it did not leave, and is sent again", at=at)
         change(job)
         Errand.objects.owe(job, ErrandKind.SMS, str(sms.reference))
     return True

@@ -55,6 +55,8 @@ SORTS = re.compile(
     r"GET new job|GET Job_status (IN PROGRESS|JOB COMPLETED)|PUT Job_status \w+|EVENT payment"
     r"|EVENT (courtesy|feedback) SMS (accepted|refused|not sent|undeliverable)"
 )
+# The operator's own lines, of which there are as many as there was trouble.
+BY_HAND = re.compile(r"EVENT \w+ is due now, by hand|EVENT \w+ SMS settled by hand: ")
 
 
 class Office:
@@ -272,6 +274,8 @@ def differences(office, vonage, payers, carrier, jobs):
     for job_id, note in office.ask(
         office.ours, "repairjobs", "SELECT Job_id, Update_note FROM job_trans"
     ):
+        if BY_HAND.match(note):
+            continue
         sort = SORTS.match(note)
         ledger[job_id][sort[0] if sort else note] += 1
     for job_id, status in office.ask(office.theirs, "client", "SELECT Job_id, status FROM history"):
