@@ -10,13 +10,13 @@ from django.utils import timezone
 from playwright.sync_api import sync_playwright
 
 from stats.models import DailyTotal
+from tests.processes import not_tested
 
 CHROMIUM = shutil.which("chromium")
 
 pytestmark = [
     pytest.mark.processes,
     pytest.mark.django_db(transaction=True, databases="__all__"),
-    pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium"),
 ]
 
 PAGES = ["/admin/", "/admin/stats/dailytotal/", "/admin/repairjobs/job/", "/admin/auth/user/"]
@@ -26,6 +26,8 @@ DRAWN = "Chart.instances && Object.keys(Chart.instances).length"
 @pytest.fixture
 def session(live_server, client):
     """A superuser's session, of a day with messages."""
+    if CHROMIUM is None:
+        not_tested("the admin: there is no chromium")
     for back in range(2):
         DailyTotal.objects.create(
             customer_id=1,
