@@ -12,7 +12,7 @@ from django.db import (
     transaction,
 )
 
-from repairjobs.models import ClientJob, Piece
+from repairjobs.models import LARGEST_ID, ClientJob, Piece
 
 
 class ClientUnavailable(Exception):
@@ -61,6 +61,8 @@ def add(*, job_id: int | None = None, **columns: str | None) -> ClientJob:
         if job_id is None:
             highest = ClientJob.objects.aggregate(models.Max("job_id"))["job_id__max"]
             job_id = max(highest or 0, 0) + 1
+        if job_id > LARGEST_ID:
+            raise TakenId(f"no id is left behind job {LARGEST_ID}; name one that is free")
         try:
             with transaction.atomic(using="client"):
                 return ClientJob.objects.create(job_id=job_id, **columns)

@@ -2,6 +2,7 @@ import os
 from collections.abc import Iterator
 from io import StringIO
 
+import hypothesis
 import pytest
 from django.conf import settings
 from django.core.management import call_command
@@ -11,6 +12,12 @@ from config.keyring import keyring
 from config.rates import rates
 from dashboard.api import lean
 from stats import services
+
+# How fast a busy machine is says nothing about what is tested; where CI runs, each run is the same.
+hypothesis.settings.register_profile(
+    "ours", deadline=None, derandomize=os.environ.get("CI") == "true"
+)
+hypothesis.settings.load_profile("ours")
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

@@ -286,6 +286,14 @@ class TestParts:
 
 
 class TestSandbox:
+    def test_finds_no_id_behind_the_largest(self, api):
+        ClientJobFactory(job_id=2**31 - 1)
+
+        refused = api.post("/client/jobs", {"Client_mobile": "07700 900123"}, format="json")
+
+        assert refused.status_code == 409
+        assert "no id is left" in refused.json()["detail"]
+
     def test_adds_and_changes_the_clients_rows(self, api):
         added = api.post("/client/jobs", {"Client_mobile": "07700 900123"}, format="json")
         again = api.post("/client/jobs", {"Job_id": added.json()["Job_id"]}, format="json")
