@@ -2,7 +2,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 
 help:  ## what there is
-	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 12
+	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 14
 
 run: .venv/runs  ## web, worker and beat with a demo on http://127.0.0.1:8000, until Ctrl-C
 	@exec $(BIN)/python -m config.run
@@ -34,6 +34,9 @@ fix: .venv/tests  ## what a tool can put right
 bench: .venv/tests  ## how fast, beside a naive way and the store's own limit
 	$(BIN)/python -m benchmarks
 
+screenshots: .venv/tests  ## the README's pictures, taken anew in chromium
+	@$(BIN)/python docs/screenshots.py
+
 shell: .venv/runs  ## a Python shell with the models
 	@$(BIN)/python manage.py shell
 
@@ -46,4 +49,4 @@ shell: .venv/runs  ## a Python shell with the models
 	$(BIN)/pip install --quiet --disable-pip-version-check --only-binary :all: -r requirements-dev.txt
 	@touch $@
 
-.PHONY: help run seed test soak check fix bench shell
+.PHONY: help run seed test soak check fix bench screenshots shell
