@@ -19,6 +19,11 @@ RUN pip install --no-cache-dir --only-binary :all: -r requirements-dev.txt
 # --- The suite -----------------------------------------------------------------------------------
 
 FROM base AS tests
+# Servers that some tests start and stop, and the browser that looks at the pages.
+RUN apt-get update \
+    && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
+        chromium libcurl4 mariadb-server postgresql redis-server \
+    && rm -rf /var/lib/apt/lists/*
 COPY --from=test-packages /venv /venv
 COPY . .
 # Tests write beside themselves what their tools remember.
