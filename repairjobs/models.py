@@ -130,6 +130,10 @@ class JobQuerySet(models.QuerySet["Job"]):
     def under_way(self) -> Self:
         return self.filter(closed_at=None)
 
+    def held(self) -> Self:
+        """Those that wait for somebody to decide whether their customers are texted."""
+        return self.filter(is_held=True)
+
     def by_status(self) -> dict[str, int]:
         """How many of these have each status."""
         counts = self.order_by("status").values_list("status").annotate(models.Count("pk"))

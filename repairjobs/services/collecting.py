@@ -1,6 +1,6 @@
 """New jobs, from the client's table into ours; and those of before we went live."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from repairjobs import client
@@ -19,6 +19,8 @@ from repairjobs.models import (
 from repairjobs.services.jobs import change
 from repairjobs.services.owing import owe_courtesy, owe_first_texts, withhold_courtesy
 from repairjobs.transactions import in_transaction
+
+Progress = Callable[[int], object]
 
 # How many ids below the highest one are read again: ids are not given in order of creation.
 LOOK_BACK = 1_000
@@ -60,13 +62,16 @@ def sweep_jobs(*, at: datetime) -> int:
     return collected
 
 
-def adopt_jobs(*, text: bool, at: datetime) -> int:
+def adopt_jobs(*, text: bool, at: datetime, progress: Progress = lambda done: None) -> int:
     """Decide about the jobs held when going live: text their customers, or open them in silence.
 
-    Return how many there were.
+    Return how many there were; ``progress`` hears of each.
     """
-    held = list(Job.objects.filter(is_held=True).order_by("pk").values_list("pk", flat=True))
-    return sum(_adopt(job_id, text=text, at=at) for job_id in held)
+    adopted = 0
+    for job_id in list(Job.objects.held().order_by("pk").values_list("pk", flat=True)):
+        adopted += _adopt(job_id, text=text, at=at)
+        progress(1)
+    return adopted
 
 
 @in_transaction
@@ -122,7 +127,7 @@ def _reopen(known: Mapping[int, Job], *, at: datetime) -> int:
 def _complete_collection(*, at: datetime) -> None:
     state = Collection.objects.locked()
     if not state.is_live:
-        held = list(Job.objects.filter(is_held=True)[: MOST_TEXTED_AT_FIRST + 1])
+        held = list(Job.objects.held()[: MOST_TEXTED_AT_FIRST + 1])
         if len(held) <= MOST_TEXTED_AT_FIRST:
             for job in held:
                 _adopt(job.pk, text=True, at=at)

@@ -78,6 +78,13 @@ class TestAdopt:
         assert Errand.objects.filter(kind="sms").count() == kept
         assert not Job.objects.filter(is_held=True).exists()
 
+    def test_may_only_say_how_many_there_are(self):
+        ClientJobFactory.create_batch(21)
+        desk.collect()
+
+        assert "Would adopt 21 jobs, texting" in command("adopt_jobs", "--text", "--dry-run")
+        assert Job.objects.held().count() == 21
+
     def test_wants_a_choice(self):
         with pytest.raises(CommandError):
             command("adopt_jobs")

@@ -3,7 +3,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 from django.utils import timezone
+from tqdm import tqdm
 
+from repairjobs.models import Job
 from repairjobs.services import collecting
 
 
@@ -14,7 +16,13 @@ class Command(BaseCommand):
         choice = parser.add_mutually_exclusive_group(required=True)
         choice.add_argument("--text", action="store_true", help="text them, then open the jobs")
         choice.add_argument("--silent", action="store_true", help="open the jobs without a word")
+        parser.add_argument("--dry-run", action="store_true", help="say how many there are, only")
 
-    def handle(self, *, text: bool, **options: Any) -> None:
-        adopted = collecting.adopt_jobs(text=text, at=timezone.now())
+    def handle(self, *, text: bool, dry_run: bool, **options: Any) -> None:
+        held = Job.objects.held().count()
+        if dry_run:
+            self.stdout.write(f"Would adopt {held} jobs, {'texting' if text else 'silently'}")
+            return
+        with tqdm(total=held, unit="job", disable=None) as bar:
+            adopted = collecting.adopt_jobs(text=text, at=timezone.now(), progress=bar.update)
         self.stdout.write(self.style.SUCCESS(f"Adopted {adopted} jobs"))
