@@ -173,7 +173,7 @@ def statuses(stack):
 
 def add_job(stack, job_id):
     stack.in_mariadb(
-        f"INSERT INTO {stack.name}_client.Jobs VALUES (%s, 'Repair', 'NEW', 'Robin', 'Example', "
+        f"INSERT INTO {stack.name}_client.Jobs VALUES (%s, 'Repair', 'NEW', 'Test', 'Customer', "
         "'AB1 2CD', %s, 'P-1', 'Kettle')",
         [job_id, f"07700 900{job_id}"],
     )
