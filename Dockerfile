@@ -13,7 +13,7 @@ COPY requirements.txt .
 RUN pip install --no-cache-dir --only-binary :all: -r requirements.txt
 
 FROM packages AS test-packages
-COPY requirements-dev.txt .
+COPY requirements-lambda.txt requirements-dev.txt ./
 RUN pip install --no-cache-dir --only-binary :all: -r requirements-dev.txt
 
 # --- The suite -----------------------------------------------------------------------------------

@@ -10,6 +10,8 @@ from django.db import close_old_connections
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
+from config.checks import refuse_unsafe_settings
+
 logger = logging.getLogger(__name__)
 
 Answer = Mapping[str, Any]
@@ -81,6 +83,7 @@ def _http_handler() -> Handler:
 
 def _round_handler(name: str) -> Handler:
     work = import_string(ROUNDS[name])
+    refuse_unsafe_settings()
 
     def wake(event: Any, context: Context) -> Answer:
         close_old_connections()

@@ -7,7 +7,9 @@ from datetime import datetime
 from django.utils import timezone
 
 from config.deadlines import KeepGoing
+from repairjobs import errands, simulation
 from repairjobs.models import ErrandKind, Job
+from repairjobs.reconciliation import differences
 from repairjobs.services import collecting, following
 
 logger = logging.getLogger(__name__)
@@ -46,8 +48,6 @@ def run_status_errands(*, at: datetime, keep_going: KeepGoing) -> dict[str, int]
 
 def reconcile_jobs(*, at: datetime, keep_going: KeepGoing) -> dict[str, int]:
     """Compare client, jobs and documents, and log each difference."""
-    from repairjobs.reconciliation import differences
-
     compared: list[int] = []
     count = 0
     start = Job.objects.all().anywhere()
@@ -59,14 +59,9 @@ def reconcile_jobs(*, at: datetime, keep_going: KeepGoing) -> dict[str, int]:
 
 def simulate_client(*, at: datetime, keep_going: KeepGoing) -> dict[str, int]:
     """Let something happen in the demo's repair shop."""
-    from repairjobs import simulation
-
     simulation.simulate_client(chance=random.Random())
     return {}
 
 
 def _run_errands(kind: ErrandKind, keep_going: KeepGoing) -> dict[str, int]:
-    # Here, as it brings MongoDB and Vonage: who looks for jobs starts without them.
-    from repairjobs import errands
-
     return {"tried": errands.run_errands(kind, clock=timezone.now, keep_going=keep_going)}
