@@ -19,7 +19,7 @@ pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="freezes processes by Linux's rules"),
 ]
 NEVER = {"celery", "granian", "honcho", "unfold", "vonage"}
-PAGES = {"rest_framework.views", "drf_spectacular.views", "config.urls", "django_filters.rest_framework"}
+PAGES = {"rest_framework.views", "drf_spectacular.views", "config.urls"}
 ARN = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:ours"
 
 
