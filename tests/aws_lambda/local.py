@@ -131,6 +131,7 @@ class _RuntimeApi(ThreadingHTTPServer):
 class _Connection(BaseHTTPRequestHandler):
     server: _RuntimeApi
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def do_GET(self) -> None:
         assert self.path == f"{START}/invocation/next", self.path
