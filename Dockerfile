@@ -1,4 +1,4 @@
-# Two images from one file: `app` (the last, and so the default) and `tests`.
+# Three images from one file: `app` (the last, and so the default), `lambda` and `tests`.
 
 FROM python:3.11-slim AS base
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1
@@ -13,7 +13,7 @@ COPY requirements.txt .
 RUN pip install --no-cache-dir --only-binary :all: -r requirements.txt
 
 FROM packages AS test-packages
-COPY requirements-dev.txt .
+COPY requirements-lambda.txt requirements-dev.txt ./
 RUN pip install --no-cache-dir --only-binary :all: -r requirements-dev.txt
 
 # --- The suite -----------------------------------------------------------------------------------
@@ -33,8 +33,7 @@ CMD ["sh", "-c", "pytest -n 2 --dist loadfile && STORES=real pytest -n 2 --dist 
 
 # --- What runs -----------------------------------------------------------------------------------
 
-FROM base AS app
-COPY --from=packages /venv /venv
+FROM base AS code
 COPY manage.py ./
 COPY config config
 COPY stats stats
@@ -42,9 +41,23 @@ COPY dataprovider dataprovider
 COPY dashboard dashboard
 COPY repairjobs repairjobs
 RUN python -m compileall -q .
-USER 10001
 # The root file system may be read-only; this is the one folder that is written to.
 ENV DATA_DIR=/tmp/data PYTHONDONTWRITEBYTECODE=1
+
+# On AWS Lambda, where template.yaml names the handler of each function.
+FROM packages AS lambda-packages
+COPY requirements-lambda.txt .
+RUN pip install --no-cache-dir --only-binary :all: -r requirements-lambda.txt
+
+FROM code AS lambda
+COPY --from=lambda-packages /venv /venv
+USER 10001
+ENTRYPOINT ["python", "-m", "awslambdaric"]
+CMD ["config.aws_lambda.http"]
+
+FROM code AS app
+COPY --from=packages /venv /venv
+USER 10001
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s \
     CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/healthz')"]

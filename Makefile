@@ -45,7 +45,7 @@ shell: .venv/runs  ## a Python shell with the models
 	$(BIN)/pip install --quiet --disable-pip-version-check --only-binary :all: -r requirements.txt
 	@touch $@
 
-.venv/tests: .venv/runs requirements-dev.txt
+.venv/tests: .venv/runs requirements-lambda.txt requirements-dev.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --only-binary :all: -r requirements-dev.txt
 	@touch $@
 

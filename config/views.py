@@ -23,7 +23,6 @@ from config.api.access import KEYWORD, KeyAuthentication, is_for_log_in, is_staf
 from config.api.errors import RETRY_AFTER_SECONDS
 from config.api.formats import wants_page
 from config.apps import ServiceConfig, carried_services
-from config.celery import app as celery_app
 
 View = Callable[..., HttpResponse]
 READING = ["GET", "HEAD"]
@@ -150,7 +149,10 @@ def _ask(alias: str) -> None:
 
 
 def _greet_broker() -> None:
-    with celery_app.connection_for_write(connect_timeout=2) as connection:
+    # Here, as no other page needs Celery: without it a process answers a fifth of a second sooner.
+    from config.celery import app
+
+    with app.connection_for_write(connect_timeout=2) as connection:
         connection.ensure_connection(max_retries=1, interval_start=0, timeout=2)
 
 

@@ -12,6 +12,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.db import transaction
 from django.db.models import QuerySet
 
+from config.deadlines import KeepGoing, always
 from dashboard import bulk, provider
 from dashboard.models import DailyTotal, Ingestion, Reading, RejectedEvent, Status
 from dashboard.provider import Event, Page, Unusable
@@ -40,11 +41,14 @@ class Ingested:
         return self
 
 
-def ingest_events(*, at: datetime, progress: Progress | None = None) -> Ingested:
+def ingest_events(
+    *, at: datetime, progress: Progress | None = None, keep_going: KeepGoing = always
+) -> Ingested:
     """Copy what the data provider has reported since the last run; one run at a time.
 
     First by the events' timestamps, on from the watermark less an overlap; then what reached the
-    provider since the last run, whatever its timestamp. What is committed stays when a run fails.
+    provider since the last run, whatever its timestamp. What is committed stays when a run fails,
+    or is cut short.
 
     :raises ProviderUnavailable: the watermark then stays where the last good page left it.
     """
@@ -58,7 +62,7 @@ def ingest_events(*, at: datetime, progress: Progress | None = None) -> Ingested
             progress(page)
 
     try:
-        return _ingest(at, alive)
+        return _ingest(at, alive, keep_going)
     finally:
         Ingestion.objects.release(lease)
 
@@ -78,7 +82,7 @@ def backfill_events(
     return _store_all(found, at=at, progress=progress or _ignore)
 
 
-def _ingest(at: datetime, progress: Progress) -> Ingested:
+def _ingest(at: datetime, progress: Progress, keep_going: KeepGoing) -> Ingested:
     state = Ingestion.objects.current()
     probe = provider.probe()
     # A provider whose clock is ahead costs reading twice; one believed to be would cost events.
@@ -88,17 +92,28 @@ def _ingest(at: datetime, progress: Progress) -> Ingested:
         # From here on nothing is missed that comes late, even if this run breaks off.
         state.recorded_through = provider_time
         state.save(update_fields=["recorded_through"])
-    found = provider.pages(since=_overlapped(state.watermark))
+    found = _for_now(provider.pages(since=_overlapped(state.watermark)), keep_going)
     done = _store_all(found, at=at, progress=progress, latest=_overlapped(at))
-    if not is_first and probe.knows_recorded:
-        late = provider.pages(recorded_since=_overlapped(state.recorded_through))
-        done += _store_all(late, at=at, progress=progress)
-        state.recorded_through = provider_time
-    elif not is_first:
-        done += _reread_some_of_the_past(state, at, progress)
-    state.completed_at = at
+    if not is_first and keep_going():
+        if probe.knows_recorded:
+            late = provider.pages(recorded_since=_overlapped(state.recorded_through))
+            done += _store_all(_for_now(late, keep_going), at=at, progress=progress)
+            if keep_going():
+                state.recorded_through = provider_time
+        else:
+            done += _reread_some_of_the_past(state, at, progress)
+    if keep_going():
+        state.completed_at = at
     state.save(update_fields=["recorded_through", "reread_through", "completed_at"])
     return done
+
+
+def _for_now(found: Iterator[Page], keep_going: KeepGoing) -> Iterator[Page]:
+    """The pages that there is time for."""
+    for page in found:
+        yield page
+        if not keep_going():
+            return
 
 
 def _reread_some_of_the_past(state: Ingestion, at: datetime, progress: Progress) -> Ingested:

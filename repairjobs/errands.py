@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 
+from config.deadlines import KeepGoing, for_seconds
 from repairjobs import client, sms
 from repairjobs.documents import DocumentsUnavailable, documents
 from repairjobs.models import Departure, Errand, ErrandKind, Job, ahead
@@ -29,15 +30,17 @@ MOST_ATTEMPTS_AWAY = 6
 FIRST_PAUSE, LONGEST_PAUSE = 2.0, 300.0
 
 
-def run_errands(kind: ErrandKind, *, clock: Clock) -> int:
-    """Work off the errands of a kind that are due, for some seconds. Return how many were tried.
+def run_errands(kind: ErrandKind, *, clock: Clock, keep_going: KeepGoing | None = None) -> int:
+    """Work off the errands of a kind that are due. Return how many were tried.
+
+    A run ends after some seconds, or when ``keep_going`` says so.
 
     An errand that cannot be done now is due again later; the rest of a run is left out where the
     system that it needs is away.
     """
-    tried, until = 0, time.monotonic() + RUN_SECONDS
-    is_there = True
-    while is_there and time.monotonic() < until:
+    keep_going = keep_going or for_seconds(RUN_SECONDS)
+    tried, is_there = 0, True
+    while is_there and keep_going():
         is_document = kind == ErrandKind.DOCUMENT
         errands = Errand.objects.claim(kind, most=DOCUMENTS_AT_ONCE if is_document else 1)
         if not errands:

@@ -1,3 +1,4 @@
+import random
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -145,6 +146,13 @@ class JobQuerySet(models.QuerySet["Job"]):
         while chunk := {job.pk: job for job in self.filter(pk__gt=after).order_by("pk")[:CHUNK]}:
             yield chunk
             after = max(chunk)
+
+    def anywhere(self) -> int:
+        """Some id from the lowest one to the highest."""
+        bounds = self.aggregate(lowest=models.Min("pk"), highest=models.Max("pk"))
+        if bounds["lowest"] is None:
+            return SMALLEST_ID
+        return random.randint(bounds["lowest"], bounds["highest"])
 
 
 class Job(models.Model):

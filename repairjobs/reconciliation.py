@@ -1,7 +1,9 @@
 """Whether the client, our jobs and their documents say the same."""
 
 from collections.abc import Callable, Iterator
+from itertools import chain
 
+from config.deadlines import KeepGoing, always
 from repairjobs import client
 from repairjobs.documents import Document, documents
 from repairjobs.models import SMALLEST_ID, ClientJob, Job, JobStatus, spoken_id
@@ -12,20 +14,28 @@ from repairjobs.services.following import status_in
 Progress = Callable[[int], object]
 
 
-def differences(*, progress: Progress) -> Iterator[str]:
+def differences(
+    *, progress: Progress, start: int = SMALLEST_ID, keep_going: KeepGoing = always
+) -> Iterator[str]:
     """Each difference in words; what is on its way at this moment is one too.
+
+    The job ``start`` and those behind it come first, as in following.
 
     :raises ClientUnavailable:
     :raises DocumentsUnavailable:
     """
-    for jobs in Job.objects.with_details().chunks():
-        rows = client.fetch(jobs)
-        stored = documents().get_many([job.spoken_id for job in jobs.values()])
-        for job in jobs.values():
+    jobs = Job.objects.with_details()
+    first, then = jobs.filter(pk__gte=start), jobs.filter(pk__lt=start)
+    for chunk in chain(first.chunks(), then.chunks()):
+        rows = client.fetch(chunk)
+        stored = documents().get_many([job.spoken_id for job in chunk.values()])
+        for job in chunk.values():
             yield from _with_client(job, rows.get(job.pk))
             yield from _with_document(job, stored.get(job.spoken_id))
             yield from _owed(job)
-        progress(len(jobs))
+        progress(len(chunk))
+        if not keep_going():
+            return
     yield from _not_taken_over()
 
 

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 import jwt
@@ -16,7 +16,6 @@ import phonenumbers
 import requests
 from django.conf import settings
 from jwt.algorithms import RSAAlgorithm
-from pydantic import ValidationError
 from requests.adapters import HTTPAdapter
 from requests.exceptions import InvalidURL
 from urllib3.exceptions import (
@@ -27,9 +26,11 @@ from urllib3.exceptions import (
     ProxyError,
     SSLError,
 )
-from vonage import Auth, HttpClientOptions, Vonage
-from vonage_http_client.errors import HttpRequestError
-from vonage_messages import Sms
+
+if TYPE_CHECKING:
+    # Imported where it is used: the SDK takes half a second, and most of what is here none of it.
+    from vonage import Auth, Vonage
+    from vonage_messages import Sms
 
 REGION = "GB"
 MOST_BYTES = 64 * 1024
@@ -132,6 +133,8 @@ def _print(to: str, text: str, reference: str) -> str:
 
 
 def _post(to: str, text: str, reference: str) -> str:
+    from vonage_http_client.errors import HttpRequestError
+
     message = _message(to, text, reference)
     client = _client()
     try:
@@ -153,7 +156,10 @@ def _post(to: str, text: str, reference: str) -> str:
     raise failure
 
 
-def _message(to: str, text: str, reference: str) -> Sms:
+def _message(to: str, text: str, reference: str) -> "Sms":
+    from pydantic import ValidationError
+    from vonage_messages import Sms
+
     try:
         return Sms(
             to=to.removeprefix("+"),
@@ -211,7 +217,7 @@ def _is_uuid(text: str) -> bool:
 _of_thread = threading.local()
 
 
-def _client() -> Vonage:
+def _client() -> "Vonage":
     """This thread's client: the SDK keeps each request's headers in it."""
     asked = (
         settings.VONAGE_API_HOST,
@@ -226,7 +232,9 @@ def _client() -> Vonage:
     return client
 
 
-def _connected(host: str, application: str, private_key: str, timeout: int) -> Vonage:
+def _connected(host: str, application: str, private_key: str, timeout: int) -> "Vonage":
+    from vonage import Auth, HttpClientOptions, Vonage
+
     scheme, _, name = host.rstrip("/").rpartition("://")
     # The SDK tells the log whole requests and answers, and so numbers and texts.
     logging.getLogger("vonage").disabled = True
@@ -250,7 +258,7 @@ def _connected(host: str, application: str, private_key: str, timeout: int) -> V
     raise SmsNotSent(f"the settings VONAGE_… make no client: {reason}")
 
 
-def _read_key_once(auth: Auth) -> None:
+def _read_key_once(auth: "Auth") -> None:
     """Spare each SMS the 50 ms in which the SDK reads and checks the key's text."""
     signer = auth._jwt_client
     signer._private_key = RSAAlgorithm(RSAAlgorithm.SHA256).prepare_key(signer._private_key)

@@ -14,8 +14,10 @@ TEXT = (ROOT / "docker-compose.yml").read_text()
 COMPOSE: dict[str, Any] = yaml.safe_load(TEXT)
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = [name for name, service in SERVICES.items() if service["image"] == "billing-and-booking"]
-# The last stage of the Dockerfile is the one that runs.
-IMAGE = (ROOT / "Dockerfile").read_text().replace("\\\n", " ").rpartition("\nFROM ")[2]
+STAGES = (ROOT / "Dockerfile").read_text().replace("\\\n", " ").split("\nFROM ")
+# The last stage of the Dockerfile is the one that runs, over the one that holds the code.
+IMAGE = STAGES[-1]
+CODE = next(stage for stage in STAGES if stage.startswith("base AS code\n"))
 
 REFERENCE = re.compile(r"\$(?:\$|\{(?P<name>\w+)(?::(?P<how>[-?])(?P<rest>[^}]*))?\})")
 

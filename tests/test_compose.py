@@ -12,7 +12,7 @@ from django.core.management import get_commands
 from django.utils.module_loading import import_string
 
 from stats.group import WAIT_SECONDS
-from tests.compose import COMPOSE, IMAGE, OURS, SERVICES, TEXT, command_of, health_command_of
+from tests.compose import CODE, COMPOSE, IMAGE, OURS, SERVICES, TEXT, command_of, health_command_of
 from tests.processes import ROOT
 
 # What the database images document, and the suite reads.
@@ -162,7 +162,7 @@ def test_a_web_process_may_finish_its_longest_request(name):
 
 class TestTheImage:
     def test_holds_what_there_is_and_every_service(self):
-        copied = re.findall(r"^COPY (?!--from)(\S+) ", IMAGE, re.MULTILINE)
+        copied = re.findall(r"^COPY (?!--from)(\S+) ", CODE, re.MULTILINE)
 
         assert set(copied) == {"manage.py", "config", *settings.KNOWN_SERVICES}
         assert all((ROOT / path).exists() for path in copied)
@@ -173,7 +173,7 @@ class TestTheImage:
     def test_takes_wheels_alone(self):
         installs = re.findall(r"pip install .*", (ROOT / "Dockerfile").read_text())
 
-        assert len(installs) == 2
+        assert len(installs) == 3
         assert all("--only-binary :all:" in line for line in installs)
 
     @pytest.mark.parametrize("name", [".env", "var", ".venv", ".git"])

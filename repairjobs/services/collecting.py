@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
+from config.deadlines import KeepGoing, always
 from repairjobs import client
 from repairjobs.models import (
     CHUNK,
@@ -29,18 +30,24 @@ SWEEP_ROWS = 20_000
 MOST_TEXTED_AT_FIRST = 20
 
 
-def collect_jobs(*, at: datetime) -> int:
+def collect_jobs(*, at: datetime, keep_going: KeepGoing = always) -> int:
     """Take over the client's NEW jobs; return how many.
+
+    A run that is cut short leaves the rest to the next one, which begins where it ended.
 
     :raises ClientUnavailable: what was taken over before that stays.
     """
     state = Collection.objects.current()
     collected, after = 0, SMALLEST_ID - 1
+    known_to = after
     if state.watermark is not None:
-        after = max(state.watermark - LOOK_BACK, after)
+        known_to = state.watermark
+        after = max(known_to - LOOK_BACK, after)
     while (piece := client.new_jobs(after=after, size=CHUNK)).end is not None:
         collected += _take_over(piece, at=at)
         after = piece.end
+        if after > known_to and not keep_going():
+            return collected
     _complete_collection(at=at)
     return collected
 

@@ -1,13 +1,16 @@
 """What became of the jobs under way, by what the client's table says."""
 
 from datetime import datetime
+from itertools import chain
 
 from django.conf import settings
 
+from config.deadlines import KeepGoing, always
 from repairjobs import client
 from repairjobs.models import (
     FACTS,
     RANKS,
+    SMALLEST_ID,
     ClientJob,
     Job,
     JobTransaction,
@@ -18,18 +21,25 @@ from repairjobs.services.owing import carry_on
 from repairjobs.transactions import in_transaction
 
 
-def follow_jobs(*, at: datetime) -> int:
+def follow_jobs(*, at: datetime, start: int = SMALLEST_ID, keep_going: KeepGoing = always) -> int:
     """See what became of the jobs under way at the client; return how many changed.
+
+    The job ``start`` and those behind it come first: runs that begin anywhere see all in the end,
+    though each is cut short.
 
     :raises ClientUnavailable: what was seen before that stays.
     """
     changed = 0
-    for jobs in Job.objects.under_way().chunks():
+    under_way = Job.objects.under_way()
+    first, then = under_way.filter(pk__gte=start), under_way.filter(pk__lt=start)
+    for jobs in chain(first.chunks(), then.chunks()):
         rows = client.fetch(jobs)
         for seen in jobs.values():
             row = rows.get(seen.pk)
             if _differs(seen, row):
                 changed += _follow(seen, row, at=at)
+        if not keep_going():
+            break
     return changed
 
 

@@ -16,6 +16,7 @@ from dashboard import bulk, services
 from dashboard.models import DailyTotal, Event, Ingestion, RejectedEvent
 from dashboard.provider import ProviderUnavailable
 from tests.dashboard.fake_provider import Clock, FakeProvider, event, instant
+from tests.deadlines import after
 
 pytestmark = pytest.mark.django_db(databases=["dashboard"])
 
@@ -164,6 +165,37 @@ class TestIngestEvents:
         for _ in range(3):
             services.ingest_events(at=clock.tick(seconds=5))
 
+        assert totals() == plain_count(provider.events)
+
+    @pytest.mark.parametrize("knows_recorded", [True, False])
+    def test_goes_on_where_it_was_cut_short(self, provider, clock, knows_recorded):
+        provider.knows_recorded = knows_recorded
+        provider.page_size = 2
+        provider.add(*[event(id, at=f"2020-01-{id:02}T00:00:00Z") for id in range(1, 11)])
+        services.ingest_events(at=clock.now)
+        provider.add(*[event(id, at=f"2020-02-{id - 10:02}T00:00:00Z") for id in range(11, 21)])
+        provider.add(event(99, at="2020-01-01T00:00:00Z"))
+        before = state()
+
+        cut = services.ingest_events(at=clock.tick(seconds=5), keep_going=after(2))
+
+        assert cut.stored == 3  # four events in two pages, of which the overlap has one
+        assert state().completed_at == before.completed_at
+        assert state().recorded_through == before.recorded_through
+        for _ in range(10):
+            services.ingest_events(at=clock.tick(seconds=5))
+        assert totals() == plain_count(provider.events)
+
+    def test_does_not_take_a_late_event_as_read_that_it_had_no_time_for(self, provider, clock):
+        provider.page_size = 1
+        provider.add(event(1, at="2020-03-01T00:00:00Z"))
+        services.ingest_events(at=clock.now)
+        provider.add(*[event(id, at=f"2020-01-{id:02}T00:00:00Z") for id in (2, 3, 4)])
+
+        cut = services.ingest_events(at=clock.tick(hours=1), keep_going=after(4))
+        services.ingest_events(at=clock.tick(hours=1))
+
+        assert 0 < cut.stored < 3
         assert totals() == plain_count(provider.events)
 
     @pytest.mark.parametrize("write", ["insert_events", "add_to_totals"])
@@ -508,7 +540,7 @@ class TestTwoRunsAtOnce:
 
         def run(_):
             start.wait()
-            services._ingest(clock.now, services._ignore)
+            services._ingest(clock.now, services._ignore, services.always)
             connections.close_all()
 
         with ThreadPoolExecutor(4) as runs:

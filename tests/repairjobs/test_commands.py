@@ -7,7 +7,9 @@ from django.db import connections
 
 from repairjobs import sandbox_api, simulation, sms
 from repairjobs.models import ClientJob, Errand, Job
+from repairjobs.reconciliation import differences
 from repairjobs.services import parts
+from tests.deadlines import after
 from tests.repairjobs import desk
 from tests.repairjobs.factories import ClientJobFactory
 
@@ -51,6 +53,18 @@ class TestReconcile:
         ClientJob.objects.all().delete()
 
         assert self.found() == ["job 00001: the client has no row"]
+
+    def test_cut_short_tells_of_the_jobs_where_it_began(self, monkeypatch):
+        monkeypatch.setattr("repairjobs.models.CHUNK", 1)
+        ClientJobFactory.create_batch(2)
+        desk.collect()
+        desk.run()
+        ClientJob.objects.all().delete()
+        last = Job.objects.order_by("pk").last()
+
+        found = differences(progress=str, start=last.pk, keep_going=after(1))
+
+        assert list(found) == [f"{last}: the client has no row"]
 
     def test_tells_a_job_that_was_not_taken_over(self):
         ClientJobFactory(job_id=2)

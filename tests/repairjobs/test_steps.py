@@ -2,7 +2,8 @@ import pytest
 
 from repairjobs.documents import documents
 from repairjobs.models import ClientJob, Errand, Job, JobTransaction, OptOut, Sms
-from repairjobs.services import collecting
+from repairjobs.services import collecting, following
+from tests.deadlines import after
 from tests.repairjobs import desk
 from tests.repairjobs.desk import NOON
 from tests.repairjobs.factories import ClientJobFactory
@@ -118,6 +119,17 @@ class TestCollect:
         ClientJobFactory.create_batch(10)
 
         assert desk.collect() == 10
+
+    def test_goes_on_where_it_was_cut_short(self, monkeypatch):
+        monkeypatch.setattr(collecting, "CHUNK", 3)
+        monkeypatch.setattr(collecting, "LOOK_BACK", 4)
+        ClientJobFactory.create_batch(10)
+
+        taken = [collecting.collect_jobs(at=NOON, keep_going=after(1)) for _ in range(4)]
+
+        assert sum(taken) == 10
+        assert min(taken) > 0
+        assert Job.objects.count() == 10
 
     def test_takes_many_with_few_queries(self, django_assert_max_num_queries):
         ClientJobFactory.create_batch(300)
@@ -247,6 +259,17 @@ class TestGoingLive:
 
         assert phone.received == []
 
+    def test_is_over_when_the_first_look_was_not_cut_short(self, phone, monkeypatch):
+        monkeypatch.setattr(collecting, "CHUNK", 10)
+        ClientJobFactory.create_batch(30)
+
+        for _ in range(3):
+            collecting.collect_jobs(at=NOON, keep_going=after(1))
+        desk.run()
+
+        assert Job.objects.filter(is_held=True).count() == 30
+        assert phone.received == []
+
 
 class TestFollow:
     def test_brings_a_change_of_the_clients_to_ledger_and_document(self):
@@ -338,6 +361,24 @@ class TestFollow:
         ClientJob.objects.update(status="IN PROGRESS")
 
         assert desk.follow() == 10
+
+    def test_cut_short_comes_to_all_when_it_begins_anywhere(self, monkeypatch):
+        monkeypatch.setattr("repairjobs.models.CHUNK", 3)
+        ids = [row.job_id for row in ClientJobFactory.create_batch(10)]
+        desk.collect()
+        ClientJob.objects.update(status="IN PROGRESS")
+
+        for start in ids:
+            following.follow_jobs(at=NOON, start=start, keep_going=after(1))
+
+        assert Job.objects.filter(status="IN PROGRESS").count() == 10
+
+    def test_may_begin_anywhere_among_the_jobs(self):
+        assert isinstance(Job.objects.none().anywhere(), int)
+        ids = {row.job_id for row in ClientJobFactory.create_batch(3)}
+        desk.collect()
+
+        assert {Job.objects.all().anywhere() for _ in range(100)} == ids
 
 
 class TestClose:

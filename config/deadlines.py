@@ -1,0 +1,17 @@
+"""How long a service may go on with work that it does in pieces: it asks after each."""
+
+import time
+from collections.abc import Callable
+
+KeepGoing = Callable[[], bool]
+
+
+def always() -> bool:
+    """No end is set: the work ends when it is done."""
+    return True
+
+
+def for_seconds(seconds: float) -> KeepGoing:
+    """Go on for so long from now."""
+    until = time.monotonic() + seconds
+    return lambda: time.monotonic() < until

@@ -1,0 +1,16 @@
+"""The clock's door without Celery: AWS Lambda's invocations."""
+
+import random
+from datetime import datetime
+
+from config.deadlines import KeepGoing
+from dataprovider import services
+from dataprovider.hotel import DEMO_HOTELS
+
+
+def simulate_events(*, at: datetime, keep_going: KeepGoing) -> dict[str, int]:
+    """Let something happen in one of the demo hotels."""
+    chance = random.Random()
+    hotel_id = chance.choice(DEMO_HOTELS)
+    reported = services.simulate_events(hotel_id=hotel_id, at=at, chance=chance)
+    return {"reported": reported}

@@ -1,0 +1,67 @@
+"""The clock's door without Celery: AWS Lambda's invocations."""
+
+import logging
+import random
+from datetime import datetime
+
+from django.utils import timezone
+
+from config.deadlines import KeepGoing
+from repairjobs import errands, simulation
+from repairjobs.models import ErrandKind, Job
+from repairjobs.reconciliation import differences
+from repairjobs.services import collecting, following
+
+logger = logging.getLogger(__name__)
+
+
+def collect_jobs(*, at: datetime, keep_going: KeepGoing) -> dict[str, int]:
+    """Take over the client's NEW jobs."""
+    return {"collected": collecting.collect_jobs(at=at, keep_going=keep_going)}
+
+
+def sweep_jobs(*, at: datetime, keep_going: KeepGoing) -> dict[str, int]:
+    """Look for NEW jobs in another stretch of the client's whole table."""
+    return {"collected": collecting.sweep_jobs(at=at)}
+
+
+def follow_jobs(*, at: datetime, keep_going: KeepGoing) -> dict[str, int]:
+    """See what became of the jobs under way."""
+    start = Job.objects.under_way().anywhere()
+    return {"changed": following.follow_jobs(at=at, start=start, keep_going=keep_going)}
+
+
+def run_document_errands(*, at: datetime, keep_going: KeepGoing) -> dict[str, int]:
+    """Write the documents that are owed."""
+    return _run_errands(ErrandKind.DOCUMENT, keep_going)
+
+
+def run_sms_errands(*, at: datetime, keep_going: KeepGoing) -> dict[str, int]:
+    """Send the SMS that are owed."""
+    return _run_errands(ErrandKind.SMS, keep_going)
+
+
+def run_status_errands(*, at: datetime, keep_going: KeepGoing) -> dict[str, int]:
+    """Tell the client the statuses that are owed."""
+    return _run_errands(ErrandKind.STATUS, keep_going)
+
+
+def reconcile_jobs(*, at: datetime, keep_going: KeepGoing) -> dict[str, int]:
+    """Compare client, jobs and documents, and log each difference."""
+    compared: list[int] = []
+    count = 0
+    start = Job.objects.all().anywhere()
+    for difference in differences(progress=compared.append, start=start, keep_going=keep_going):
+        logger.warning("Different: %s", difference)
+        count += 1
+    return {"compared": sum(compared), "different": count}
+
+
+def simulate_client(*, at: datetime, keep_going: KeepGoing) -> dict[str, int]:
+    """Let something happen in the demo's repair shop."""
+    simulation.simulate_client(chance=random.Random())
+    return {}
+
+
+def _run_errands(kind: ErrandKind, keep_going: KeepGoing) -> dict[str, int]:
+    return {"tried": errands.run_errands(kind, clock=timezone.now, keep_going=keep_going)}

@@ -1,0 +1,166 @@
+"""template.yaml, held against the code that it deploys."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from django.conf import settings
+
+from config.aws_lambda import ROUNDS, SPARE_SECONDS
+from tests.processes import ROOT
+
+NAMED_IN_SETTINGS = set(
+    re.findall(
+        r"\b(?:env\.\w+|_yes_or_no|_whole_number)\(\s*\"([A-Z_]+)\"",
+        (ROOT / "config/settings.py").read_text(),
+    )
+) | set(settings.STORE_URLS.values())
+# Where there is no reason to ask more often; there is no demo of the client on Lambda, as its table
+# would be a file in one sandbox.
+NIGHTLY, UNSCHEDULED = {"reconcile_jobs"}, {"simulate_client"}
+
+
+class Loader(yaml.SafeLoader):
+    """Reads CloudFormation's short functions as what they are given."""
+
+
+def _given(loader, suffix, node):
+    if isinstance(node, yaml.SequenceNode):
+        return loader.construct_sequence(node, deep=True)
+    return loader.construct_scalar(node)
+
+
+Loader.add_multi_constructor("!", _given)
+TEXT = (ROOT / "template.yaml").read_text()
+TEMPLATE = yaml.load(TEXT, Loader)
+OF_ALL = TEMPLATE["Globals"]["Function"]
+FUNCTIONS = {
+    name: resource["Properties"]
+    for name, resource in TEMPLATE["Resources"].items()
+    if resource["Type"] == "AWS::Serverless::Function"
+}
+HANDLERS = {
+    name: each["ImageConfig"]["Command"][0].rpartition(".") for name, each in FUNCTIONS.items()
+}
+BY_ROUND = {
+    handler: FUNCTIONS[name] for name, (_, _, handler) in HANDLERS.items() if handler != "http"
+}
+each_function = pytest.mark.parametrize("name", FUNCTIONS)
+each_round = pytest.mark.parametrize("name", BY_ROUND)
+
+
+def variables(function):
+    return function["Environment"]["Variables"]
+
+
+def test_is_valid():
+    lint = Path(sys.executable).with_name("cfn-lint")
+    done = subprocess.run([lint, ROOT / "template.yaml"], capture_output=True, text=True)
+
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+class TestFunctions:
+    def test_are_there_for_every_round_and_for_http_of_every_service(self):
+        served = [
+            variables(each)["SERVICES"]
+            for name, each in FUNCTIONS.items()
+            if HANDLERS[name][2] == "http"
+        ]
+
+        assert {module for module, _, _ in HANDLERS.values()} == {"config.aws_lambda"}
+        assert set(BY_ROUND) == set(ROUNDS) - UNSCHEDULED
+        assert sorted(served) == sorted(settings.KNOWN_SERVICES)
+
+    @each_round
+    def test_carry_the_service_of_their_round(self, name):
+        assert variables(BY_ROUND[name])["SERVICES"] == ROUNDS[name].partition(".")[0]
+
+    @each_function
+    def test_set_what_the_settings_read(self, name):
+        names = {*variables(FUNCTIONS[name]), *variables(OF_ALL)}
+
+        assert names - {"SETTINGS_SECRET"} <= NAMED_IN_SETTINGS
+
+    @each_function
+    def test_may_read_their_own_secret_alone(self, name):
+        secret = variables(FUNCTIONS[name])["SETTINGS_SECRET"]
+
+        policies = FUNCTIONS[name]["Policies"]
+
+        assert policies == [{"AWSSecretsManagerGetSecretValuePolicy": {"SecretArn": secret}}]
+
+    @each_function
+    def test_are_told_no_secret_by_their_environment(self, name):
+        names = " ".join({*variables(FUNCTIONS[name]), *variables(OF_ALL)})
+
+        assert not re.search(r"DATABASE_URL|MONGO_URL|SECRET_KEY|PRIVATE|SIGNATURE|_KEY\b", names)
+        assert "{{resolve:" not in TEXT
+
+    @each_round
+    def test_have_time_for_a_round_and_what_is_under_way(self, name):
+        assert BY_ROUND[name].get("Timeout", OF_ALL["Timeout"]) > SPARE_SECONDS + 20
+
+    def test_at_errands_have_ended_before_others_may_claim_theirs(self):
+        for name, each in BY_ROUND.items():
+            if name.endswith("_errands"):
+                timeout = each.get("Timeout", OF_ALL["Timeout"])
+                assert timeout < settings.ERRAND_LEASE.total_seconds()
+
+
+class TestSchedules:
+    @each_round
+    def test_wake_every_round_before_the_next_one(self, name):
+        (event,) = BY_ROUND[name]["Events"].values()
+        expression = event["Properties"]["ScheduleExpression"]
+
+        assert event["Type"] == "ScheduleV2"
+        if name in NIGHTLY:
+            assert re.fullmatch(r"cron\(\d+ \d+ \* \* \? \*\)", expression)
+        else:
+            assert expression == "rate(1 minute)"
+            assert BY_ROUND[name].get("Timeout", OF_ALL["Timeout"]) < 60
+
+    @each_round
+    def test_leave_the_retry_to_the_next_round(self, name):
+        (event,) = BY_ROUND[name]["Events"].values()
+        for rules in (event["Properties"]["RetryPolicy"], BY_ROUND[name]["EventInvokeConfig"]):
+            assert rules["MaximumRetryAttempts"] == 0
+            assert rules["MaximumEventAgeInSeconds"] == 60
+
+    @each_round
+    def test_tell_of_failures(self, name):
+        (event,) = BY_ROUND[name]["Events"].values()
+        told = BY_ROUND[name]["EventInvokeConfig"]["DestinationConfig"]["OnFailure"]
+
+        assert told["Destination"] == event["Properties"]["DeadLetterConfig"]["Arn"]
+
+    def test_simulate_only_where_there_is_a_demo(self):
+        assert TEMPLATE["Resources"]["SimulateEvents"]["Condition"] == "IsDemo"
+        assert TEMPLATE["Parameters"]["Demo"]["Default"] == "false"
+
+
+class TestTheProxyOfMySql:
+    def test_sets_what_our_sessions_set(self):
+        targets = TEMPLATE["Resources"]["MySqlTargets"]["Properties"]
+        set_first = targets["ConnectionPoolConfigurationInfo"]["InitQuery"]
+        ours = settings.MYSQL_OPTIONS
+
+        assert set_first.startswith(ours["init_command"])
+        isolation = ours["isolation_level"].upper().replace(" ", "-")
+        assert set_first.endswith(f"transaction_isolation = '{isolation}'")
+
+
+class TestTheImage:
+    def test_of_every_function_is_the_stage_lambda(self):
+        stages = re.findall(r"^FROM \S+ AS (\S+)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+
+        for resource in TEMPLATE["Resources"].values():
+            if resource["Type"] == "AWS::Serverless::Function":
+                assert resource["Metadata"]["DockerBuildTarget"] == "lambda"
+        assert "lambda" in stages
+        # The last stage is the default, and runs elsewhere.
+        assert stages[-1] == "app"
