@@ -2,7 +2,8 @@
 
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 import django
@@ -42,8 +43,6 @@ ROUNDS = {
 # Kept for what is under way when a round is told to end: a page of the provider may take 25
 # seconds, and an SMS as many. Lambda kills what is not done by then.
 SPARE_SECONDS = 30
-# Sent as text; anything else is Base64 on its way through the gateway.
-TEXTS = ("text/", "application/json", "application/x-ndjson", "application/vnd.oai.openapi")
 
 
 class TimeoutTooShort(Exception):
@@ -63,16 +62,11 @@ def __getattr__(name: str) -> Handler:
 
 
 def _http_handler() -> Handler:
-    from apig_wsgi import make_lambda_handler
-    from django.urls import get_resolver
+    # Django sets itself up once more where it is a WSGI application.
+    with _runtime_s_log():
+        from config.aws_http import answerer
 
-    from config.wsgi import application
-
-    # Views too are imported while the function starts, not while somebody waits.
-    get_resolver().url_patterns  # noqa: B018
-    answer = make_lambda_handler(
-        application, binary_support=True, non_binary_content_type_prefixes=TEXTS
-    )
+        answer = answerer()
 
     def http(event: Any, context: Context) -> Answer:
         close_old_connections()
@@ -107,10 +101,16 @@ def _set_up() -> None:
         from config.aws_secrets import read_settings
 
         os.environ |= read_settings(secret)
-    # The runtime's own: they name the request in each line, and keep a traceback in one piece.
+    with _runtime_s_log():
+        django.setup()
+
+
+@contextmanager
+def _runtime_s_log() -> Iterator[None]:
+    """Keep what the runtime logs by: it names the request in each line, and tears no traceback."""
     root = logging.getLogger()
     handlers = root.handlers[:]
-    django.setup()
+    yield
     if handlers:
         root.handlers = handlers
 

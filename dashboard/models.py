@@ -34,6 +34,8 @@ class Event(models.Model):
                 name="copy_booking_or_cancellation",
             )
         ]
+        verbose_name = "copied event"
+        verbose_name_plural = "copied events"
 
     def __str__(self) -> str:
         what = Status(self.rpg_status).label.lower()
@@ -69,11 +71,15 @@ class DailyTotalQuerySet(models.QuerySet["DailyTotal"]):
             following = ids.filter(hotel_id__gt=following).first()
         return found
 
+    def days(self, hotel_id: int, reading: str) -> "models.QuerySet[DailyTotal, date]":
+        """The days on which a hotel has totals, in order."""
+        own = self.filter(hotel_id=hotel_id, reading=reading).order_by("day")
+        return own.values_list("day", flat=True)
+
     def years(self, hotel_id: int, reading: str, most: int) -> list[int]:
         """The first years in which a hotel has totals."""
         found: list[int] = []
-        own = self.filter(hotel_id=hotel_id, reading=reading).order_by("day")
-        days = own.values_list("day", flat=True)
+        days = self.days(hotel_id, reading)
         following = days.first()
         while following is not None and len(found) < most:
             found.append(following.year)
@@ -108,6 +114,8 @@ class DailyTotal(models.Model):
             ),
         ]
         indexes = [models.Index(fields=["day", "reading"], name="total_of_a_day_and_reading")]
+        verbose_name = "day of bookings"
+        verbose_name_plural = "bookings by day"
 
     def __str__(self) -> str:
         return f"hotel {self.hotel_id}, {self.day} ({self.reading})"
@@ -140,13 +148,28 @@ class IngestionQuerySet(models.QuerySet["Ingestion"]):
 class Ingestion(models.Model):
     """How far ingestion got: one row, changed in the same transactions as what it speaks of."""
 
-    watermark = models.DateTimeField(null=True)  # by the events' timestamps
-    recorded_through = models.DateTimeField(null=True)  # by when they reached the provider
-    reread_through = models.DateTimeField(null=True)  # where the rotation through the past is
-    completed_at = models.DateTimeField(null=True)  # the start of the last run without failure
-    lease = models.UUIDField(null=True)  # of the run at work
-    leased_until = models.DateTimeField(null=True)  # in the database's time
-    version = models.UUIDField(default=uuid4)  # another one after each change of a report
+    watermark = models.DateTimeField(
+        null=True, help_text="Up to here events are in, by their timestamps."
+    )
+    recorded_through = models.DateTimeField(
+        null=True, help_text="Up to here events are in, by when they reached the provider."
+    )
+    late_through = models.DateTimeField(
+        null=True, help_text="What Recorded through will be when the pass for late events ends."
+    )
+    reread_through = models.DateTimeField(
+        null=True, help_text="How far that pass is, or the rotation that reads all events again."
+    )
+    completed_at = models.DateTimeField(
+        null=True, help_text="When the last run without failure began."
+    )
+    lease = models.UUIDField(null=True, help_text="The run at work.")
+    leased_until = models.DateTimeField(
+        null=True, help_text="Until then no other run begins; in the database's time."
+    )
+    version = models.UUIDField(
+        default=uuid4, help_text="Another one after each change of a report."
+    )
 
     objects = IngestionQuerySet.as_manager()
 
@@ -154,6 +177,7 @@ class Ingestion(models.Model):
         constraints = [
             models.CheckConstraint(condition=models.Q(pk=1), name="one_state_of_ingestion")
         ]
+        verbose_name_plural = "ingestion"
 
     def __str__(self) -> str:
         return f"ingested through {self.watermark}"

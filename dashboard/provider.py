@@ -216,7 +216,8 @@ def _get(session: requests.Session, parameters: dict[str, str]) -> _Answer:
                 response.status_code, bytes(body), _next_of(response), _date_of(response)
             )
     except (requests.RequestException, HTTPError) as error:
-        raise ProviderUnavailable(f"GET {_url()} failed: {type(error).__name__}") from error
+        reason = f"GET {_url()} failed: {type(error).__name__} (DATA_PROVIDER_URL, or else PORT)"
+        raise ProviderUnavailable(reason) from error
 
 
 def _next_of(response: requests.Response) -> dict[str, str] | None:

@@ -96,15 +96,15 @@ def _ingest(at: datetime, progress: Progress, keep_going: KeepGoing) -> Ingested
     done = _store_all(found, at=at, progress=progress, latest=_overlapped(at))
     if not is_first and keep_going():
         if probe.knows_recorded:
-            late = provider.pages(recorded_since=_overlapped(state.recorded_through))
-            done += _store_all(_for_now(late, keep_going), at=at, progress=progress)
-            if keep_going():
-                state.recorded_through = provider_time
+            if state.late_through is None:
+                state.late_through, state.reread_through = provider_time, None
+            late = _what_came_late(state, keep_going)
+            done += _store_all(late, at=at, progress=progress)
         else:
             done += _reread_some_of_the_past(state, at, progress)
     if keep_going():
         state.completed_at = at
-    state.save(update_fields=["recorded_through", "reread_through", "completed_at"])
+    state.save(update_fields=["recorded_through", "late_through", "reread_through", "completed_at"])
     return done
 
 
@@ -114,6 +114,21 @@ def _for_now(found: Iterator[Page], keep_going: KeepGoing) -> Iterator[Page]:
         yield page
         if not keep_going():
             return
+
+
+def _what_came_late(state: Ingestion, keep_going: KeepGoing) -> Iterator[Page]:
+    """What was recorded since the last pass; one that is cut short goes on in the next run.
+
+    ``state`` says where, and how far all is read when the pass has ended.
+    """
+    since = _overlapped(state.recorded_through)
+    for page in provider.pages(since=state.reread_through, recorded_since=since):
+        yield page
+        state.reread_through = page.through or state.reread_through
+        if not keep_going():
+            return
+    state.recorded_through, state.late_through = state.late_through, None
+    state.reread_through = None
 
 
 def _reread_some_of_the_past(state: Ingestion, at: datetime, progress: Progress) -> Ingested:

@@ -44,7 +44,7 @@ def collect_jobs(*, at: datetime, keep_going: KeepGoing = always) -> int:
         known_to = state.watermark
         after = max(known_to - LOOK_BACK, after)
     while (piece := client.new_jobs(after=after, size=CHUNK)).end is not None:
-        collected += _take_over(piece, at=at)
+        collected += take_over(piece, at=at)
         after = piece.end
         if after > known_to and not keep_going():
             return collected
@@ -63,7 +63,7 @@ def sweep_jobs(*, at: datetime) -> int:
     if not state.is_live:
         return 0
     piece = client.new_jobs(after=state.swept_to, size=SWEEP_ROWS)
-    collected = _take_over(piece, at=at)
+    collected = take_over(piece, at=at)
     swept_to = SMALLEST_ID - 1 if piece.end is None else piece.end
     Collection.objects.filter(pk=1).update(swept_to=swept_to)
     return collected
@@ -82,7 +82,11 @@ def adopt_jobs(*, text: bool, at: datetime, progress: Progress = lambda done: No
 
 
 @in_transaction
-def _take_over(piece: Piece, *, at: datetime) -> int:
+def take_over(piece: Piece, *, at: datetime) -> int:
+    """Take over the NEW rows of a piece of the client's table; return how many.
+
+    A row that we know and that is NEW again is noted for a person.
+    """
     known = Job.objects.in_bulk([row.job_id for row in piece.rows])
     is_old_news = len(known) == len(piece.rows)
     state = Collection.objects.current()

@@ -1,7 +1,6 @@
 """What became of the jobs under way, by what the client's table says."""
 
 from datetime import datetime
-from itertools import chain
 
 from django.conf import settings
 
@@ -30,9 +29,7 @@ def follow_jobs(*, at: datetime, start: int = SMALLEST_ID, keep_going: KeepGoing
     :raises ClientUnavailable: what was seen before that stays.
     """
     changed = 0
-    under_way = Job.objects.under_way()
-    first, then = under_way.filter(pk__gte=start), under_way.filter(pk__lt=start)
-    for jobs in chain(first.chunks(), then.chunks()):
+    for jobs in Job.objects.under_way().chunks(start=start):
         rows = client.fetch(jobs)
         for seen in jobs.values():
             row = rows.get(seen.pk)

@@ -29,7 +29,7 @@ class Answered:
 def http_api(
     method: str, url: str, body: bytes = b"", *, as_base64: bool = False, **headers: str
 ) -> dict[str, Any]:
-    """Payload format 2.0: an HTTP API's, or a function URL's."""
+    """Payload format 2.0: an HTTP API's, or a function URL's; HTTP APIs tell the path decoded."""
     parts = urlsplit(url)
     event = {
         "version": "2.0",
@@ -115,7 +115,20 @@ def gateway(function: Function) -> Iterator[str]:
 
     class Connection(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            event = http_api("GET", self.path, accept=self.headers["Accept"])
+            self.pass_on(http_api("GET", self.path, **self.told()))
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            self.pass_on(http_api("POST", self.path, body, **self.told()))
+
+        def told(self) -> dict[str, str]:
+            return {
+                name: self.headers[name]
+                for name in ("accept", "content-type")
+                if name in self.headers
+            }
+
+        def pass_on(self, event: dict[str, Any]) -> None:
             answered = read(function.invoke(event))
             self.send_response(answered.status)
             for name, value in answered.headers.items():

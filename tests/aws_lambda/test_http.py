@@ -4,7 +4,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.aws_lambda.gateway import http_api, read, rest_api
+from tests.aws_lambda.gateway import ADDRESS, HOST, http_api, read, rest_api
 from tests.aws_lambda.local import Failed
 from tests.processes import eventually
 
@@ -23,11 +23,27 @@ def stats(cloud):
 
 @pytest.fixture(scope="module")
 def dataprovider(cloud):
-    return cloud("http", "dataprovider")
+    """Answers for a provider that has the events 1 and 2."""
+    function = cloud("http", "dataprovider")
+    for id in (1, 2):
+        function.invoke(http_api("POST", "/events", booking(id), **JSON))
+    return function
 
 
 def message(**other):
     content = {"customerId": 1, "type": "A", "amount": "0.012", "uuid": str(uuid4()), **other}
+    return json.dumps(content).encode()
+
+
+def booking(id):
+    content = {
+        "id": id,
+        "hotel_id": 1,
+        "timestamp": "2020-01-01T00:00:00Z",
+        "rpg_status": 1,
+        "room_id": 1,
+        "night_of_stay": "2020-01-10",
+    }
     return json.dumps(content).encode()
 
 
@@ -72,25 +88,13 @@ class TestEvents:
         assert answered.status == 400
         assert "customerId" in answered.json()
 
-    @both
-    def test_lead_to_the_next_page_at_the_public_address(self, dataprovider, event):
-        for id in (1, 2):
-            booking = {
-                "id": id,
-                "hotel_id": 1,
-                "timestamp": "2020-01-01T00:00:00Z",
-                "rpg_status": 1,
-                "room_id": 1,
-                "night_of_stay": "2020-01-10",
-            }
-            content = json.dumps(booking).encode()
-            dataprovider.invoke(event("POST", "/events", content, **JSON))
-
+    @pytest.mark.parametrize(("event", "stage"), [(rest_api, "/prod"), (http_api, "")])
+    def test_lead_to_the_next_page_at_the_public_address(self, dataprovider, event, stage):
         first = read(dataprovider.invoke(event("GET", "/events?limit=1")))
 
         assert [each["id"] for each in first.json()] == [1]
         link = first.headers["link"]
-        assert link.startswith("<https://abcdefghij.execute-api.eu-west-1.amazonaws.com/events?")
+        assert link.startswith(f"<https://{HOST}{stage}/events?")
         query = link.partition("?")[2].partition(">")[0]
         then = read(dataprovider.invoke(event("GET", f"/events?{query}")))
         assert [each["id"] for each in then.json()] == [2]
@@ -115,6 +119,30 @@ class TestEvents:
         assert elsewhere.status == 404
 
     @both
+    @pytest.mark.parametrize("url", ["/messages/日本 é", "/stats?type=日本&other="])
+    def test_are_answered_though_they_are_not_ascii(self, stats, event, url):
+        answered = read(stats.invoke(event("GET", url, cookie="theme=日本")))
+
+        assert answered.status in {400, 404}
+
+    @both
+    def test_tell_of_who_asks_what_the_gateway_saw(self, cloud, event):
+        limited = cloud("http", "stats", RATE_LIMIT="1/hour")
+
+        made_up = [f"198.51.100.{each}, {ADDRESS}" for each in (1, 2)]
+        asked = [event("GET", "/stats", x_forwarded_for=each) for each in made_up]
+
+        assert [limited.invoke(each)["statusCode"] for each in asked] == [200, 429]
+
+    def test_at_an_address_of_one_s_own_have_no_stage(self, dataprovider):
+        event = rest_api("GET", "/events?limit=1")
+        event["requestContext"]["path"] = "/events"
+
+        page = read(dataprovider.invoke(event))
+
+        assert page.headers["link"].startswith(f"<https://{HOST}/events?")
+
+    @both
     def test_carry_cookies_both_ways(self, everything, event):
         page = everything.invoke(event("GET", "/admin/login/", accept="text/html"))
         cookies = page.get("cookies") or page["multiValueHeaders"]["Set-Cookie"]
@@ -130,7 +158,7 @@ class TestEvents:
                     form,
                     content_type=kind,
                     cookie=f"theme=dark; {token}",
-                    referer="https://abcdefghij.execute-api.eu-west-1.amazonaws.com/admin/login/",
+                    referer=f"https://{HOST}/admin/login/",
                 )
             )
         )

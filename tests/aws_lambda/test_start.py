@@ -8,6 +8,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
+from django.utils.module_loading import import_string
 
 from config.aws_lambda import ROUNDS
 from tests.aws_lambda.gateway import HOST, http_api, read
@@ -20,6 +21,8 @@ pytestmark = [
 ]
 NEVER = {"celery", "granian", "honcho", "unfold", "vonage"}
 PAGES = {"rest_framework.views", "drf_spectacular.views", "config.urls"}
+# As the runtime has it: with the request's id.
+LINE = r"^\[{}\]\t\S+Z\t[0-9a-f-]{{36}}\t{}"
 ARN = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:ours"
 
 
@@ -55,7 +58,7 @@ class TestImports:
 
 class TestHandlers:
     def test_are_there_for_every_round(self):
-        assert {name.rpartition(".")[2] for name in ROUNDS.values()} == set(ROUNDS)
+        assert {import_string(path).__name__ for path in ROUNDS.values()} == set(ROUNDS)
 
     def test_that_are_none_of_ours_end_the_start(self, own_cloud):
         with pytest.raises(Failed) as failed:
@@ -77,8 +80,14 @@ class TestLog:
 
         collect.invoke()
 
-        line = r"^\[INFO\]\t\S+Z\t[0-9a-f-]{36}\tcollect_jobs: {'collected': 0"
-        assert re.search(line, collect.log.read_text(), re.MULTILINE)
+        assert re.search(LINE.format("INFO", "collect_jobs: "), collect.log.read_text(), re.M)
+
+    def test_of_http_names_it_too(self, own_cloud):
+        http = own_cloud("http", "stats", RATE_LIMIT_URL="redis://127.0.0.1:9")
+
+        http.invoke(http_api("GET", "/stats"))
+
+        assert re.search(LINE.format("WARNING", "RATE_LIMIT_URL"), http.log.read_text(), re.M)
 
 
 @pytest.fixture

@@ -154,6 +154,20 @@ class TestIngestEvents:
 
         assert totals() == plain_count(provider.events)
 
+    def test_finds_late_events_of_a_provider_that_learned_of_recorded(self, provider, clock):
+        provider.knows_recorded = False
+        provider.page_size = 2
+        provider.add(*[event(id, at=f"2020-02-{id:02}T00:00:00Z") for id in range(1, 29)])
+        services.ingest_events(at=clock.now)
+        services.ingest_events(at=clock.tick(seconds=5))
+        assert state().reread_through
+        provider.knows_recorded = True
+        provider.add(event(99, at="2020-02-01T00:00:00Z"))
+
+        services.ingest_events(at=clock.tick(seconds=5))
+
+        assert totals() == plain_count(provider.events)
+
     def test_gets_past_an_instant_that_fills_many_pages(self, provider, clock):
         provider.knows_recorded = False
         provider.page_size = 2
@@ -196,6 +210,27 @@ class TestIngestEvents:
         services.ingest_events(at=clock.tick(hours=1))
 
         assert 0 < cut.stored < 3
+        assert totals() == plain_count(provider.events)
+
+    def test_comes_to_the_end_of_what_is_late_however_often_it_is_cut_short(self, provider, clock):
+        provider.page_size = 1
+        provider.add(event(1, at="2020-03-01T00:00:00Z"))
+        services.ingest_events(at=clock.now)
+        clock.tick(hours=1)
+        provider.add(*[event(id, at=f"2020-01-{id:02}T00:00:00Z") for id in range(2, 22)])
+        begun = clock.tick(hours=1)
+        services.ingest_events(at=begun, keep_going=after(5))
+        provider.add(event(99, at="2020-01-01T00:00:00Z"))
+
+        for _ in range(10):
+            services.ingest_events(at=clock.tick(hours=1), keep_going=after(6))
+            if state().recorded_through == begun:
+                break
+
+        # What came meanwhile is late for the next pass.
+        assert totals() == plain_count([each for each in provider.events if each["id"] != 99])
+        for _ in range(2):
+            services.ingest_events(at=clock.tick(hours=1), keep_going=after(10))
         assert totals() == plain_count(provider.events)
 
     @pytest.mark.parametrize("write", ["insert_events", "add_to_totals"])
