@@ -8,7 +8,16 @@ from typing import Any
 
 from benchmarks import harness
 
-BENCHMARKS = ["ingestion", "report", "pages", "stats", "repairjobs", "scaling", "keys"]
+BENCHMARKS = [
+    "ingestion",
+    "report",
+    "pages",
+    "stats",
+    "repairjobs",
+    "scaling",
+    "keys",
+    "functions",
+]
 
 
 def main() -> None:

@@ -314,6 +314,18 @@ def median_load(loads: Sequence[Load]) -> Load:
     return Load(middle.per_second, middle.p50, middle.p99, bad)
 
 
+def median_loads(
+    sides: Mapping[str, Callable[[], Load]], *, rounds: int, warm_up: bool = False
+) -> dict[str, Load]:
+    """Each side's median load, measured interleaved; nothing may be answered badly."""
+    if warm_up:
+        for measure in sides.values():
+            measure()  # the first is the slowest
+    found = {name: median_load(each) for name, each in interleaved(sides, rounds=rounds).items()}
+    assert not any(load.not_ok for load in found.values()), found
+    return found
+
+
 def median(values: Sequence[float]) -> float:
     return statistics.median(values)
 
@@ -336,6 +348,27 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> 
     ]
     lines.insert(1, ["-" * first, *("-" * (width - 1) + ":" for width in others)])
     return "\n".join([f"### {title}", "", *(f"| {' | '.join(line)} |" for line in lines), ""])
+
+
+def table_of_loads(
+    title: str, loads: Mapping[str, Load], *, base: str, ratio: str, unit: str = "requests"
+) -> str:
+    """A row for each load, and how many times as much the side ``base`` does."""
+    own = loads[base].per_second
+    return table(
+        title,
+        ["", f"{unit}/s", "p50 ms", "p99 ms", ratio],
+        [
+            (
+                name,
+                spoken(load.per_second),
+                spoken(load.p50),
+                spoken(load.p99),
+                times(own, load.per_second),
+            )
+            for name, load in loads.items()
+        ],
+    )
 
 
 def machine() -> str:

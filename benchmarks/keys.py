@@ -8,14 +8,13 @@ from benchmarks.harness import (
     Load,
     Server,
     Stores,
-    interleaved,
-    median_load,
+    median_loads,
     run_python,
     scratch_stores,
     serving,
     spoken,
     table,
-    times,
+    table_of_loads,
     wrk,
 )
 from benchmarks.stats import BODY, CONNECTIONS, LUA, SPREAD
@@ -70,26 +69,9 @@ def loads(title: str, ask: Callable[[Server, str, int], Load], *, seconds: int, 
         sides: dict[str, Callable[[], Load]] = {
             name: partial(ask, server, key, seconds) for name, server in servers.items()
         }
-        for measure in sides.values():
-            measure()  # the first is the slowest
-        found = {
-            name: median_load(each) for name, each in interleaved(sides, rounds=rounds).items()
-        }
-    assert not any(load.not_ok for load in found.values()), found
-    best = found["no key, no limit"].per_second
-    return table(
-        f"{title}, {CONNECTIONS} connections",
-        ["", "requests/s", "p50 ms", "p99 ms", "without is"],
-        [
-            (
-                name,
-                spoken(load.per_second),
-                spoken(load.p50),
-                spoken(load.p99),
-                times(best, load.per_second),
-            )
-            for name, load in found.items()
-        ],
+        found = median_loads(sides, rounds=rounds, warm_up=True)
+    return table_of_loads(
+        f"{title}, {CONNECTIONS} connections", found, base="no key, no limit", ratio="without is"
     )
 
 

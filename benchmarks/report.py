@@ -10,14 +10,11 @@ from benchmarks import made_up
 from benchmarks.harness import (
     Load,
     Stores,
-    interleaved,
-    median_load,
+    median_loads,
     run_python,
     scratch_stores,
     serving,
-    spoken,
-    table,
-    times,
+    table_of_loads,
     wrk,
 )
 
@@ -27,24 +24,10 @@ QUERY = f"hotel_id=1&period=day&year={made_up.YEAR}"
 
 def run(*, quick: bool) -> Iterator[str]:
     sizes = [20_000, 200_000] if quick else [100_000, 1_000_000]
-    columns = ["", "requests/s", "p50 ms", "p99 ms", "ours is"]
     for count in sizes:
         loads = measure(count, seconds=2 if quick else 4, rounds=2 if quick else 5)
-        own = loads["ours"].per_second
-        yield table(
-            f"GET /dashboard, a year of days, 32 connections, {count:,} events in PostgreSQL",
-            columns,
-            [
-                (
-                    name,
-                    spoken(load.per_second),
-                    spoken(load.p50),
-                    spoken(load.p99),
-                    times(own, load.per_second),
-                )
-                for name, load in loads.items()
-            ],
-        )
+        title = f"GET /dashboard, a year of days, 32 connections, {count:,} events in PostgreSQL"
+        yield table_of_loads(title, loads, base="ours", ratio="ours is")
 
 
 def measure(count: int, *, seconds: int, rounds: int) -> dict[str, Load]:
@@ -66,10 +49,7 @@ def measure(count: int, *, seconds: int, rounds: int) -> dict[str, Load]:
             "ours, unchanged (304)": partial(load, url, headers=[f"If-None-Match: {etag}"]),
             "ours, one process for all services": partial(load, f"{whole}/dashboard?{QUERY}"),
         }
-        loads = interleaved(sides, rounds=rounds)
-    medians = {name: median_load(found) for name, found in loads.items()}
-    assert not any(load.not_ok for load in medians.values()), medians
-    return medians
+        return median_loads(sides, rounds=rounds)
 
 
 def fill(stores: Stores, count: int) -> None:

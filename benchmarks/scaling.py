@@ -7,8 +7,7 @@ from functools import partial
 
 from benchmarks.harness import (
     Load,
-    interleaved,
-    median_load,
+    median_loads,
     scratch_stores,
     serving,
     spoken,
@@ -55,11 +54,9 @@ def compared(
 ) -> tuple[Load, Load]:
     """The first process alone, and all of them."""
     ask = partial(asked, path=path, script=script, seconds=seconds)
-    seen = interleaved({"one": partial(ask, urls[:1]), "two": partial(ask, urls)}, rounds=rounds)
-    one, two = median_load(seen["one"]), median_load(seen["two"])
-    assert not one.not_ok, one
-    assert not two.not_ok, two
-    return one, two
+    sides = {"one": partial(ask, urls[:1]), "two": partial(ask, urls)}
+    found = median_loads(sides, rounds=rounds)
+    return found["one"], found["two"]
 
 
 def asked(urls: Sequence[str], *, path: str, script: str | None, seconds: int) -> Load:

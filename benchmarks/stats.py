@@ -22,12 +22,13 @@ from benchmarks.harness import (
     Stores,
     interleaved,
     median,
-    median_load,
+    median_loads,
     run_python,
     scratch_stores,
     serving,
     spoken,
     table,
+    table_of_loads,
     times,
     wrk,
 )
@@ -86,27 +87,14 @@ def singles(aliases: list[str], store: str, *, seconds: int, rounds: int) -> str
             sides["the limit: pgbench, the same statement"] = partial(
                 pgbench, stores.urls["default"], seconds=seconds
             )
-        for measure in sides.values():
-            measure()  # the first is the slowest
-        loads = {
-            name: median_load(found) for name, found in interleaved(sides, rounds=rounds).items()
-        }
+        loads = median_loads(sides, rounds=rounds, warm_up=True)
         assert "No difference" in run_python("manage.py", "verify_stats", env=stores.env)
-    assert not any(load.not_ok for load in loads.values()), loads
-    own = loads["ours"].per_second
-    return table(
+    return table_of_loads(
         f"POST /messages, {CONNECTIONS} connections, {WEB_THREADS} threads, {store}",
-        ["", "messages/s", "p50 ms", "p99 ms", "ours is"],
-        [
-            (
-                name,
-                spoken(load.per_second),
-                spoken(load.p50),
-                spoken(load.p99),
-                times(own, load.per_second),
-            )
-            for name, load in loads.items()
-        ],
+        loads,
+        base="ours",
+        ratio="ours is",
+        unit="messages",
     )
 
 
@@ -262,22 +250,6 @@ def reports(messages: int, *, seconds: int, rounds: int) -> str:
         ]
         assert len(set(sums)) == 1, sums
         sides = {name: partial(wrk, url, seconds=seconds) for name, url in urls.items()}
-        loads = {
-            name: median_load(found) for name, found in interleaved(sides, rounds=rounds).items()
-        }
-    own = loads["ours"].per_second
+        loads = median_loads(sides, rounds=rounds)
     title = f"GET /stats, a year of the hottest of 2,000 customers, {messages:,} messages"
-    return table(
-        f"{title} (seeded in {took:.0f} s)",
-        ["", "requests/s", "p50 ms", "p99 ms", "ours is"],
-        [
-            (
-                name,
-                spoken(load.per_second),
-                spoken(load.p50),
-                spoken(load.p99),
-                times(own, load.per_second),
-            )
-            for name, load in loads.items()
-        ],
-    )
+    return table_of_loads(f"{title} (seeded in {took:.0f} s)", loads, base="ours", ratio="ours is")
