@@ -1,11 +1,15 @@
 """``make run``: web, worker and beat on this machine, with a demo, until Ctrl-C."""
 
 import os
+import shlex
 import shutil
 import signal
 import socket
+import subprocess
 import sys
-from contextlib import suppress
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +37,7 @@ class OneByOne(ProcessManager):  # type: ignore[misc]
 BIN = Path(sys.executable).parent
 WEB_THREADS, WEB_BACKLOG = 16, 256
 WORKERS = 4
+START_SECONDS = 60
 
 
 def main() -> int:
@@ -145,6 +150,26 @@ def commands(port: int, services: list[str]) -> dict[str, str]:
         f" --queues {','.join(services)} --without-gossip --without-mingle --without-heartbeat",
         "beat": f"{celery} beat -S celery.beat.Scheduler",
     }
+
+
+@contextmanager
+def lone_web(port: int, service: str) -> Iterator[None]:
+    """Let this machine alone ask one service, without keys, for as long as the block takes.
+
+    :raises RuntimeError: if it does not start.
+    """
+    granian = shlex.split(commands(port, [service])["web"])
+    asking_no_key = {"SERVICES": service, "API_KEYS_REQUIRED": "false", "RATE_LIMIT": "off"}
+    with subprocess.Popen(granian, env=os.environ | asking_no_key) as web:  # noqa: S603
+        try:
+            until = time.monotonic() + START_SECONDS
+            while is_free(port):
+                if web.poll() is not None or time.monotonic() > until:
+                    raise RuntimeError(f"{service} does not start on port {port}")
+                time.sleep(0.05)
+            yield
+        finally:
+            web.terminate()
 
 
 def run_processes(port: int, services: list[str]) -> int:

@@ -102,13 +102,13 @@ def pick_stay(
     return chance.choice(stays) if stays else None
 
 
-def a_year(chance: random.Random, *, hotel_id: int, until: datetime) -> list[Event]:
-    """A year's bookings and cancellations up to this instant, by timestamp; without ids."""
+def past(chance: random.Random, *, hotel_id: int, days: int, until: datetime) -> list[Event]:
+    """Bookings and cancellations of so many days before this instant, by timestamp; without ids."""
     taken: dict[tuple[str, date], datetime] = {}
     cancelled: dict[date, list[Stay]] = {}  # by the day they will be
     events: list[Event] = []
     last_midnight = until.replace(hour=0, minute=0, second=0, microsecond=0)
-    for age in range(365, -1, -1):
+    for age in range(days, -1, -1):
         midnight = last_midnight - timedelta(days=age)
         for stay in cancelled.pop(midnight.date(), []):
             for day in stay.days():

@@ -59,5 +59,6 @@ def _request(method: str, path: str, **options: Any) -> requests.Response:
         )
         response.raise_for_status()
     except requests.RequestException as error:
-        raise SandboxUnavailable(f"{method} {url} failed: {type(error).__name__}") from error
+        reason = f"{method} {url} failed: {type(error).__name__} (PORT says where)"
+        raise SandboxUnavailable(reason) from error
     return response

@@ -1,6 +1,7 @@
 """A made-up repair shop, for the demo."""
 
 import random
+from decimal import Decimal
 
 from django.conf import settings
 
@@ -35,6 +36,11 @@ def made_up_job(chance: random.Random) -> dict[str, str]:
     }
 
 
+def price(job_id: int) -> Decimal:
+    """What a repair costs. It is the job's own: a payment that comes again is the same one."""
+    return Decimal(random.Random(job_id).randint(20, 300)).quantize(Decimal("0.01"))
+
+
 def simulate_client(*, chance: random.Random) -> None:
     """Let a customer come, and some work go on, over HTTP.
 
@@ -64,6 +70,5 @@ def _move(job: dict[str, str], status: JobStatus) -> None:
 
 
 def _pay(job: dict[str, str]) -> None:
-    # The sum is the job's own: a payment that comes again is the same one.
-    amount = f"{random.Random(job['job_id']).randint(20, 300)}.00"
-    sandbox_api.pay(job["job_id"], reference=f"DEMO-{job['job_id']}", amount=amount)
+    job_id = int(job["job_id"])
+    sandbox_api.pay(job["job_id"], reference=f"DEMO-{job_id}", amount=f"{price(job_id)}")

@@ -6,7 +6,15 @@ import sys
 import pytest
 import requests
 
-from tests.processes import answers, environment, eventually, free_port, processes_with, running
+from tests.processes import (
+    answers,
+    environment,
+    eventually,
+    free_port,
+    manage,
+    processes_with,
+    running,
+)
 
 pytestmark = pytest.mark.processes
 
@@ -32,6 +40,16 @@ def url(env, path=""):
 def bookings(env):
     asked = url(env, "/dashboard?hotel_id=7&year=2020&period=year")
     return requests.get(asked, timeout=5).json()["total"]["bookings"]
+
+
+def test_seed_fills_the_dashboard_without_a_server(env):
+    manage(env, "migrate_stores", "--verbosity=0")
+    seeded = manage(env, "seed_events", "--days=30").stdout
+    count = seeded.removeprefix("Seeded ").removesuffix(" events\n")
+
+    assert f"Stored {count} events" in manage(env, "seed_dashboard").stdout
+    assert "filled before" in manage(env, "seed_dashboard").stdout
+    assert processes_with(f"DATA_DIR={env['DATA_DIR']}") == []
 
 
 class TestMakeRun:

@@ -18,7 +18,7 @@ WILLING = next(seed for seed in range(99) if hotel.wish(random.Random(seed), NOO
 
 @pytest.fixture(scope="module")
 def year():
-    return hotel.a_year(random.Random(7), hotel_id=1, until=NOON)
+    return hotel.past(random.Random(7), hotel_id=1, days=365, until=NOON)
 
 
 class TestAYear:
@@ -49,7 +49,7 @@ class TestAYear:
         assert months[8] > 1.5 * months[1]
 
     def test_is_the_same_with_the_same_seed(self, year):
-        again = hotel.a_year(random.Random(7), hotel_id=1, until=NOON)
+        again = hotel.past(random.Random(7), hotel_id=1, days=365, until=NOON)
 
         assert [event.content() for event in again] == [event.content() for event in year]
 
@@ -90,11 +90,13 @@ class TestSimulateEvents:
 
     def test_reports_nothing_when_the_api_is_away(self, wire):
         wire.reset()
-        wire.add(responses.GET, "http://provider.test/events", status=503)
+        wire.add(responses.GET, "http://provider.test/events", status=503, body="later")
 
         chance = random.Random(WILLING)
 
-        with pytest.raises(EventsUnavailable, match=r"GET http://provider\.test/events failed"):
+        with pytest.raises(
+            EventsUnavailable, match=r"GET http://provider\.test/events answered 503 later"
+        ):
             services.simulate_events(hotel_id=1, at=NOON, chance=chance)
 
         assert not Event.objects.exists()
@@ -106,7 +108,7 @@ class TestSimulateEvents:
 
     def test_says_what_is_away(self, wire):
         wire.reset()
-        wire.add(responses.GET, "http://provider.test/events", status=503)
+        wire.add(responses.GET, "http://provider.test/events", status=503, body="later")
 
         with pytest.raises(CommandError, match="503"):
             call_command("simulate_events", guests=20, seed=3)
@@ -115,17 +117,17 @@ class TestSimulateEvents:
 @pytest.mark.django_db(databases=["dataprovider"])
 class TestSeedEvents:
     def test_fills_each_demo_hotel_once(self):
-        call_command("seed_events")
+        call_command("seed_events", days=60)
         count = Event.objects.count()
         assert set(Event.objects.values_list("hotel_id", flat=True)) == set(hotel.DEMO_HOTELS)
 
-        call_command("seed_events")
+        call_command("seed_events", days=60)
 
         assert Event.objects.count() == count
 
     def test_leaves_a_hotel_with_events_alone(self):
         EventFactory(hotel_id=1, night_of_stay=date(2020, 1, 1))
 
-        call_command("seed_events")
+        call_command("seed_events", days=60)
 
         assert Event.objects.filter(hotel_id=1).count() == 1

@@ -4,29 +4,51 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand
+from django.utils import timezone
+from tqdm import tqdm
 
-from repairjobs import client, simulation
-from repairjobs.models import FACTS, ClientJob
+from config.arguments import at_least
+from repairjobs import errands, history
+from repairjobs.models import ClientJob, ErrandKind, Job
+from repairjobs.services import collecting
 
 
 class Command(BaseCommand):
-    help = "Fill the embedded client's table with made-up new jobs; only while it is empty."
+    help = (
+        "Fill the embedded client's table and our stores with a made-up year of repair jobs, for "
+        "which nobody is texted, and the table with new ones; only while there is no job yet."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--jobs", type=int, default=12, help="how many (default 12)")
+        parser.add_argument(
+            "--days",
+            type=at_least(0),
+            default=365,
+            help="how many days back (default 365; 0 for none)",
+        )
+        parser.add_argument(
+            "--jobs", type=at_least(0), default=12, help="how many new ones (default 12)"
+        )
         parser.add_argument("--seed", type=int, default=1, help="same seed, same jobs (default 1)")
 
-    def handle(self, *, jobs: int, seed: int, **options: Any) -> None:
+    def handle(self, *, days: int, jobs: int, seed: int, **options: Any) -> None:
         if settings.IS_IN_EARNEST:
             self.stdout.write("There is a real client, or SMS leave for real: no jobs made up")
             return
-        if ClientJob.objects.exists():
-            jobs = 0
-        chance = random.Random(seed)
-        names = {column: name for name, column in FACTS.items()} | {"Job_status": "status"}
+        if ClientJob.objects.exists() or Job.objects.exists():
+            self.stdout.write(self.style.SUCCESS("Seeded 0 of the client's jobs"))
+            return
+        chance, now = random.Random(seed), timezone.now()
+        collecting.collect_jobs(at=now)
+        past = history.arrivals(chance, days=days, until=now)
+        for at in tqdm(past, unit="job", desc="Repaired", disable=None):
+            history.live_through(chance, since=at, until=now)
+        while errands.run_errands(ErrandKind.DOCUMENT, clock=timezone.now):
+            pass
         for _ in range(jobs):
-            columns: dict[str, Any] = {
-                names[column]: value for column, value in simulation.made_up_job(chance).items()
-            }
-            client.add(**columns)
-        self.stdout.write(self.style.SUCCESS(f"Seeded {jobs} of the client's jobs"))
+            history.add_new_job(chance)
+        self.stdout.write(
+            self.style.SUCCESS(
+                f"Seeded {len(past) + jobs} of the client's jobs, {jobs} of them new"
+            )
+        )

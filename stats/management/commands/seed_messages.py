@@ -6,6 +6,7 @@ from django.core.management.base import BaseCommand
 from django.utils import timezone
 from tqdm import tqdm
 
+from config.arguments import at_least
 from stats import services, traffic
 from stats.models import Message
 
@@ -19,7 +20,7 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--messages", type=int, help="how many, also beside others")
+        parser.add_argument("--messages", type=at_least(0), help="how many, also beside others")
         parser.add_argument("--seed", type=int, help="the same seed makes the same traffic")
 
     def handle(self, *, messages: int | None, seed: int | None, **options: Any) -> None:
