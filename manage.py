@@ -2,8 +2,31 @@
 import os
 import sys
 
-if __name__ == "__main__":
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-    from django.core.management import execute_from_command_line
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management import execute_from_command_line
+from django.db import InterfaceError, OperationalError, ProgrammingError
 
-    execute_from_command_line(sys.argv)
+INTERRUPTED = 130
+
+
+def main() -> int | str:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    try:
+        execute_from_command_line(sys.argv)
+    except ImproperlyConfigured as error:
+        return f"Settings: {error}"
+    except (OperationalError, ProgrammingError, InterfaceError) as error:
+        if "--traceback" in sys.argv:
+            raise
+        return (
+            f"A store did not do what it was asked: {str(error).strip()}\n"
+            "Is it there, and migrated (manage.py migrate_stores)? --traceback tells where it was."
+        )
+    except KeyboardInterrupt:
+        sys.stderr.write("Interrupted; what was done before stays.\n")
+        return INTERRUPTED
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

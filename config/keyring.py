@@ -20,7 +20,7 @@ AWAY_PAUSE_SECONDS = 5.0
 # A request with an unknown key waits no longer for another one's reading.
 LONGEST_WAIT_SECONDS = 2.0
 
-SCHEME = "api-key"
+KEYWORD = "Api-Key"
 LONGEST_KEY = 128
 
 
@@ -56,7 +56,7 @@ class Keyring:
         :raises KeysUnavailable:
         """
         scheme, _, key = authorization.partition(" ")
-        if scheme.lower() != SCHEME or not 0 < len(key) <= LONGEST_KEY:
+        if scheme.lower() != KEYWORD.lower() or not 0 < len(key) <= LONGEST_KEY:
             return None
         digest = ApiKey.objects.digest(key)
         if self._is_due(FRESH_SECONDS):

@@ -13,8 +13,10 @@ def check_services(names: Any) -> None:
     :raises ValidationError: if these are no services, or none.
     """
     known = settings.KNOWN_SERVICES
-    if not isinstance(names, list) or not names or not all(name in known for name in names):
-        raise ValidationError(f"Not allowed; allowed: some of {', '.join(known)}.")
+    given = names if isinstance(names, list) else [names]
+    wrong = ", ".join(repr(name) for name in given if name not in known)
+    if wrong or not given:
+        raise ValidationError(f"{wrong or 'None'} is not allowed; some of {', '.join(known)} are.")
 
 
 class ApiKeyManager(APIKeyManager):

@@ -349,11 +349,18 @@ class TestPeople:
 
         made = ApiKey.objects.get()
         text = next(str(each) for each in page.context["messages"] if made.prefix in str(each))
-        shown = next(word for word in text.split() if word.startswith(made.prefix)).rstrip(".")
+        shown = text.split()[-1]
         headers = {"Authorization": f"Api-Key {shown}"}
         assert api.get("/stats", headers=headers).status_code == 200
         again = admin_client.get(f"/admin/config/apikey/{made.pk}/change/").content.decode()
         assert shown not in again
+
+    def test_see_in_words_what_a_key_opens(self, admin_client):
+        key("stats", "repairjobs")
+
+        page = admin_client.get("/admin/config/apikey/").content.decode()
+
+        assert "stats, repairjobs" in page
 
 
 class TestCommands:
@@ -389,7 +396,7 @@ class TestCommands:
         first, second = self.run("list_api_keys").splitlines()
 
         assert first.split() == [
-            *[text.partition(".")[0], "valid", "2099-01-31", "00:00", "UTC"],
+            *[text.partition(".")[0], "valid", "2099-01-31", "23:59", "UTC"],
             *["repairjobs", "(masked)", "desk"],
         ]
         assert "never" in second
@@ -401,7 +408,8 @@ class TestCommands:
             (["--services", "stats"], "name"),
             (["", "--services", "stats"], "1 to 50 characters"),
             (["x"], "--services"),
-            (["x", "--services", "billing"], "some of stats, dataprovider"),
+            (["x", "--services", "billing"], "'billing' is not allowed; some of stats, data"),
+            (["x", "--services", "stats", "--masked"], "only where --services has repairjobs"),
             (["x", "--services", "stats", "--expires", "soon"], "a date or datetime"),
             (["x", "--services", "stats", "--expires", "2020-01-01"], "2020-01-01 is over"),
         ],

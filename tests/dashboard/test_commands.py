@@ -4,6 +4,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from dashboard import tasks
+from dashboard.management.commands import verify_dashboard
 from dashboard.models import Event, Ingestion
 from dashboard.provider import ProviderUnavailable
 from tests.dashboard.fake_provider import event
@@ -39,6 +40,10 @@ class TestIngestEventsCommand:
         call_command("ingest_events", "--since", "2020-01-02", "--until", "2020-01-03")
 
         assert set(Event.objects.values_list("id", flat=True)) == {2, 3}
+
+    def test_refuses_an_interval_that_holds_nothing(self):
+        with pytest.raises(CommandError, match="--since is after --until"):
+            call_command("ingest_events", "--since", "2020-01-02", "--until", "2020-01-01")
 
     def test_refuses_what_is_no_date(self):
         with pytest.raises(CommandError, match="'soon' is no ISO 8601 date or datetime"):
@@ -80,7 +85,7 @@ class TestVerifyDashboardCommand:
     def test_looks_again_before_it_complains(self, provider, settings, monkeypatch):
         settings.INGEST_SECONDS = 0
         provider.add(event(1))
-        monkeypatch.setattr("time.sleep", lambda seconds: run("ingest_events"))
+        monkeypatch.setattr(verify_dashboard, "sleep", lambda seconds: run("ingest_events"))
 
         assert "No difference" in run("verify_dashboard")
 

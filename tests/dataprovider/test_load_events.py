@@ -29,6 +29,17 @@ def load(path):
 
 
 class TestLoadEvents:
+    def test_may_only_say_what_is_in_the_file(self, tmp_path):
+        (tmp_path / "events.csv").write_text(f"{SAMPLE}room,2016-02-30,3,1,2014-03-18,1\n")
+        out = StringIO()
+
+        call_command("load_events", str(tmp_path / "events.csv"), "--dry-run", stdout=out)
+
+        assert out.getvalue() == (
+            "Would load 2 events, less those known before; bad lines left out 1\n"
+        )
+        assert not Event.objects.exists()
+
     def test_reads_the_sample_layout(self, tmp_path):
         (tmp_path / "events.csv").write_text(SAMPLE)
 
@@ -88,7 +99,7 @@ class TestLoadEvents:
     @pytest.mark.parametrize(
         ("content", "reason"),
         [
-            (b"", "missing: hotel_id, id"),
+            (b"", "The file is empty"),
             (b"id,hotel\n1,2\n", "missing: hotel_id"),
             (b"\xff\xfe\x00", "missing: hotel_id, id"),
             (b"id,id,hotel_id,room_id,timestamp,rpg_status,night_of_stay\n", "a column twice"),

@@ -6,7 +6,8 @@ from django.core.management import CommandError, call_command
 from django.db import connections
 
 from repairjobs import sandbox_api, simulation, sms
-from repairjobs.models import ClientJob, Errand, Job
+from repairjobs.management.commands import reconcile_jobs
+from repairjobs.models import ClientJob, Errand, Job, Sms, SmsState
 from repairjobs.reconciliation import differences
 from repairjobs.services import parts
 from tests.deadlines import after
@@ -29,7 +30,8 @@ def command(*arguments):
 
 class TestReconcile:
     @pytest.fixture(autouse=True)
-    def job(self):
+    def job(self, monkeypatch):
+        monkeypatch.setattr(reconcile_jobs, "sleep", lambda seconds: None)
         desk.go_live()
         ClientJobFactory(job_id=1)
         desk.collect()
@@ -49,6 +51,13 @@ class TestReconcile:
 
         assert self.found() == ["job 00001: IN PROGRESS at the client, OPENED with us"]
 
+    def test_leaves_out_what_settles_meanwhile(self, monkeypatch):
+        ClientJobFactory(job_id=2)
+        ClientJob.objects.filter(job_id=1).delete()
+        monkeypatch.setattr(reconcile_jobs, "sleep", lambda _: (desk.collect(), desk.run()))
+
+        assert self.found() == ["job 00001: the client has no row"]
+
     def test_tells_a_row_that_has_gone(self):
         ClientJob.objects.all().delete()
 
@@ -64,7 +73,7 @@ class TestReconcile:
 
         found = differences(progress=str, start=last.pk, keep_going=after(1))
 
-        assert list(found) == [f"{last}: the client has no row"]
+        assert [str(it) for it in found] == [f"{last}: the client has no row"]
 
     def test_tells_a_job_that_was_not_taken_over(self):
         ClientJobFactory(job_id=2)
@@ -108,9 +117,24 @@ class TestTheDemo:
     def test_is_seeded_once(self, settings):
         settings.IS_IN_EARNEST = False
 
-        assert "Seeded 12" in command("seed_jobs")
+        assert "Seeded 12" in command("seed_jobs", "--days=0")
         assert "Seeded 0" in command("seed_jobs")
         assert ClientJob.objects.count() == 12
+
+    def test_goes_on_from_a_made_up_past(self, settings, phone):
+        settings.IS_IN_EARNEST = False
+
+        command("seed_jobs", "--days=14", "--jobs=2")
+
+        assert phone.received == []
+        ids = set(ClientJob.objects.values_list("pk", flat=True)) - set(Job.objects.in_bulk())
+        assert len(ids) == 2
+        desk.collect()
+        desk.run()
+        accepted = Sms.objects.filter(state=SmsState.ACCEPTED, job_id__in=ids)
+        assert len(phone.received) == accepted.count()
+        assert not Job.objects.held().exists()
+        assert "No difference" in command("reconcile_jobs")
 
     def test_makes_nothing_up_beside_a_real_client(self, settings):
         settings.IS_IN_EARNEST = True

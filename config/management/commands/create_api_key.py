@@ -4,7 +4,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from config.api.parsing import to_instant
@@ -30,9 +30,9 @@ def some_services(spelled: str) -> list[str]:
 
 def to_come(spelled: str) -> datetime:
     try:
-        instant = to_instant(spelled)
+        instant = to_instant(spelled, is_upper_bound=True)
     except ValueError as error:
-        raise ArgumentTypeError("allowed: a date or datetime (2027-01-31)") from error
+        raise ArgumentTypeError(f"{spelled!r}; allowed: a date or datetime (2027-01-31)") from error
     if instant <= timezone.now():
         raise ArgumentTypeError(f"{spelled} is over")
     return instant.astimezone(UTC)
@@ -52,7 +52,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--expires",
             type=to_come,
-            help="when it stops: a date or datetime, UTC (default: never)",
+            help="when it stops: at an instant, or after a whole day, UTC (default: never)",
         )
         parser.add_argument(
             "--masked",
@@ -69,6 +69,8 @@ class Command(BaseCommand):
         masked: bool,
         **options: Any,
     ) -> None:
+        if masked and "repairjobs" not in services:
+            raise CommandError("--masked says something only where --services has repairjobs.")
         _, key = ApiKey.objects.create_key(
             name=name, services=services, expiry_date=expires, sees_personal_data=not masked
         )

@@ -27,9 +27,13 @@ class Command(BaseCommand):
 
     def handle(self, *, client: bool, **options: Any) -> None:
         for alias in settings.OWN_STORES + (settings.FOREIGN_STORES if client else []):
-            if connections[alias].vendor in QUESTIONS and self._make(alias):
-                name = connections[alias].settings_dict["NAME"]
+            name = connections[alias].settings_dict["NAME"]
+            if connections[alias].vendor not in QUESTIONS:
+                self.stdout.write(f"Embedded, made as it is used: {name}")
+            elif self._make(alias):
                 self.stdout.write(self.style.SUCCESS(f"Made the database {name}"))
+            else:
+                self.stdout.write(f"The database is there: {name}")
 
     def _make(self, alias: str) -> bool:
         """Return whether it was missing."""

@@ -8,7 +8,7 @@ from config.models import ApiKey
 
 
 class Command(BaseCommand):
-    help = "Revoke an API key, for good."
+    help = "Revoke an API key, for good. Every process refuses it within ten seconds."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("key", help="its prefix, as list_api_keys shows it, or the whole key")
@@ -28,6 +28,6 @@ class Command(BaseCommand):
         found.save(update_fields=["revoked"])
         self.stdout.write(
             self.style.SUCCESS(
-                f"Revoked {found.name!r}; it opens nothing after {FRESH_SECONDS:.0f} seconds."
+                f"Revoked {found.name!r}; it opens nothing after {2 * FRESH_SECONDS:.0f} seconds."
             )
         )

@@ -31,6 +31,8 @@ class Command(BaseCommand):
         parser.add_argument("--until", type=last, help="date or datetime (UTC), included")
 
     def handle(self, *, since: datetime | None, until: datetime | None, **options: Any) -> None:
+        if since and until and since > until:
+            raise CommandError("--since is after --until: no instant is in between.")
         now = timezone.now()
         with tqdm(unit="event", desc="Read", disable=None) as bar:
 

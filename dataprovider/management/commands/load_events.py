@@ -41,9 +41,13 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("file", type=Path)
+        parser.add_argument("file", type=Path, help="its first line names the columns")
+        parser.add_argument(
+            "--dry-run", action="store_true", help="only say what is in it, and what is wrong"
+        )
 
-    def handle(self, *, file: Path, **options: Any) -> None:
+    def handle(self, *, file: Path, dry_run: bool, **options: Any) -> None:
+        self.is_dry_run, self.usable = dry_run, 0
         self.loaded = services.Recorded()
         self.bad = 0
         try:
@@ -51,14 +55,15 @@ class Command(BaseCommand):
                 self.load(self.usable_lines(text))
         except (OSError, EOFError, csv.Error) as error:
             raise CommandError(
-                f"{file} cannot be read on: {error}. Loaded before: {self.loaded.stored} events."
+                f"Reading ended: {error}. Loaded before: {self.loaded.stored} events."
             ) from error
         except DatabaseError as error:
             raise CommandError(f"The store refused: {error}. Try again.") from error
-        summary = (
-            f"Loaded {self.loaded.stored} events; known before {self.loaded.known}, "
-            f"bad lines left out {self.bad}"
-        )
+        if dry_run:
+            summary = f"Would load {self.usable} events, less those known before; "
+        else:
+            summary = f"Loaded {self.loaded.stored} events; known before {self.loaded.known}, "
+        summary += f"bad lines left out {self.bad}"
         self.stdout.write(self.style.SUCCESS(summary))
 
     def load(self, lines: Iterator[tuple[int, Event]]) -> None:
@@ -74,6 +79,9 @@ class Command(BaseCommand):
             self.store(batch)
 
     def store(self, batch: list[tuple[int, Event]]) -> None:
+        self.usable += len(batch)
+        if self.is_dry_run:
+            return
         recorded = services.record_events([event for _, event in batch], at=timezone.now())
         self.loaded.stored += recorded.stored
         self.loaded.known += recorded.known
@@ -111,6 +119,8 @@ def columns(header: Sequence[str]) -> dict[str, str]:
 
     :raises CommandError: if one is missing or comes twice.
     """
+    if not header:
+        raise CommandError("The file is empty: not even a first line that names the columns.")
     names = {name: NAMES.get(name.strip(), name.strip()) for name in header}
     fields = [field for field in names.values() if field in FIELDS]
     if missing := FIELDS - set(fields):

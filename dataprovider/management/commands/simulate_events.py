@@ -6,6 +6,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 from tqdm import tqdm
 
+from config.arguments import at_least
 from dataprovider import services
 from dataprovider.events_api import EventsUnavailable
 
@@ -17,8 +18,12 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--hotel", type=int, default=1, help="the hotel's id (default 1)")
-        parser.add_argument("--guests", type=int, default=20, help="how many try (default 20)")
+        parser.add_argument(
+            "--hotel", type=at_least(1), default=1, help="the hotel's id (default 1)"
+        )
+        parser.add_argument(
+            "--guests", type=at_least(1), default=20, help="how many try (default 20)"
+        )
         parser.add_argument("--seed", type=int, help="the same seed makes the same guests")
 
     def handle(self, *, hotel: int, guests: int, seed: int | None, **options: Any) -> None:

@@ -10,7 +10,10 @@ from repairjobs.services import collecting
 
 
 class Command(BaseCommand):
-    help = "Decide about the jobs that were held when going live: text their customers, or not."
+    help = (
+        "Decide about the jobs that were held when going live, as the client's table was in use "
+        "before us: text their customers, or not. Both open them; neither can be taken back."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         choice = parser.add_mutually_exclusive_group(required=True)

@@ -5,6 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
+from config.arguments import at_least
 from repairjobs import simulation
 from repairjobs.sandbox_api import SandboxUnavailable
 
@@ -16,7 +17,7 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--rounds", type=int, default=20, help="how often (default 20)")
+        parser.add_argument("--rounds", type=at_least(1), default=20, help="how often (default 20)")
         parser.add_argument("--seed", type=int, help="the same seed makes the same customers")
 
     def handle(self, *, rounds: int, seed: int | None, **options: Any) -> None:
