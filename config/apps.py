@@ -17,10 +17,9 @@ class ShellConfig(AppConfig):
 
 
 class AdminPage(NamedTuple):
-    """A list in the admin, as its navigation names it."""
+    """A list in the admin that its navigation leads to."""
 
     model: str  # in small letters
-    title: str
     icon: str  # a name of Material Symbols, which the admin carries
 
     def of(self, app: str) -> "AdminPage":

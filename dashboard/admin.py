@@ -1,19 +1,47 @@
 from collections import Counter
+from collections.abc import Iterator
+from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.admin.views.main import ChangeList
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.text import capfirst
 
-from config.admin import ReadOnlyAdmin, confirmed, record
+from config.admin import KnownChoiceFilter, ReadOnlyAdmin, confirmed, record
 from dashboard import services
-from dashboard.models import DailyTotal, Event, Ingestion, RejectedEvent
+from dashboard.models import DailyTotal, Event, Ingestion, Reading, RejectedEvent
+
+
+class ReadingFilter(KnownChoiceFilter):
+    """One reading at a time, as an event counts on a day of each."""
+
+    title = "reading"
+    parameter_name = "reading"
+    horizontal = True
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(value, capfirst(label)) for value, label in reversed(Reading.choices)]
+
+    def value(self) -> str:
+        return super().value() or Reading.TIMESTAMP
+
+    def choices(self, changelist: ChangeList) -> Iterator[Any]:
+        _all, *readings = super().choices(changelist)
+        yield from readings
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[DailyTotal]
+    ) -> QuerySet[DailyTotal]:
+        return queryset.filter(reading=self.value())
 
 
 @admin.register(DailyTotal)
 class DailyTotalAdmin(ReadOnlyAdmin):
     list_display = ["day", "hotel_id", "reading", "bookings", "cancellations"]
-    list_filter = ["reading"]
+    list_filter = [ReadingFilter]
+    list_before_template = "dashboard/admin/readings.html"
     search_fields = ["=hotel_id"]
     search_help_text = "Number of a hotel"
     date_hierarchy = "day"

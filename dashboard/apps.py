@@ -22,10 +22,10 @@ class DashboardConfig(ServiceConfig):
         )
     ]
     admin_pages = [
-        AdminPage("dailytotal", "Bookings by day", "calendar_month"),
-        AdminPage("rejectedevent", "Rejected events", "report"),
-        AdminPage("event", "Copied events", "event_note"),
-        AdminPage("ingestion", "Ingestion", "sync"),
+        AdminPage("dailytotal", "calendar_month"),
+        AdminPage("rejectedevent", "report"),
+        AdminPage("event", "event_note"),
+        AdminPage("ingestion", "sync"),
     ]
 
     def ready(self) -> None:

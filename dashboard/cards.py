@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from urllib.parse import urlencode
 
 from django.urls import reverse
 
@@ -10,6 +11,7 @@ from config.cards import Card, Chart, Figure, MaySee
 from dashboard.models import DailyTotal, Reading, RejectedEvent
 
 CHARTED = 30
+DAY = timedelta(days=1)
 
 
 def cards(*, may_see: MaySee, at: datetime) -> Iterator[Card]:
@@ -24,7 +26,8 @@ def _bookings(at: datetime) -> Iterator[Card]:
     totals = DailyTotal.objects.by_day(Reading.TIMESTAMP, days[0], days[-1])
     booked, cancelled = ([totals.get(day, (0, 0))[which] for day in days] for which in (0, 1))
     net = sum(booked) - sum(cancelled)
-    link = f"{reverse('admin:dashboard_dailytotal_changelist')}?reading__exact={Reading.TIMESTAMP}"
+    asked = {"reading": Reading.TIMESTAMP, "day__gte": days[0], "day__lt": at.date() + DAY}
+    link = f"{reverse('admin:dashboard_dailytotal_changelist')}?{urlencode(asked)}"
     yield Figure(
         f"Room-nights booked in {CHARTED} days",
         f"{sum(booked):,}",

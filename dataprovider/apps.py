@@ -14,7 +14,7 @@ class DataProviderConfig(ServiceConfig):
         ("API", "/docs/dataprovider"),
     ]
     commands = [("Ask for hotel 1's first two events", "'{url}/events?hotel_id=1&limit=2'")]
-    admin_pages = [AdminPage("event", "Events", "event_note")]
+    admin_pages = [AdminPage("event", "event_note")]
 
     def freshness(self) -> Mapping[str, str]:
         from dataprovider.models import Event

@@ -2,14 +2,15 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
-from django.db.models import Model, QuerySet
+from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 from unfold.decorators import action as page_action
 
-from config.admin import ReadOnlyAdmin, confirmed, record
+from config.admin import About, KnownChoiceFilter, ReadOnlyAdmin, confirmed, record
+from config.api.access import PERSONAL_DATA
 from repairjobs.documents import DocumentsUnavailable, documents
 from repairjobs.job_page import page_of
 from repairjobs.masking import masked, masked_number
@@ -29,6 +30,7 @@ from repairjobs.models import (
 )
 from repairjobs.rendering import unseen_flags
 from repairjobs.services import jobs, texting
+from repairjobs.sms import normalised
 
 # A list of more jobs than these is for the API.
 MOST_FLAGGED = 1_000
@@ -75,7 +77,7 @@ class PersonalAdmin(ReadOnlyAdmin):
 
 
 def _is_open(request: HttpRequest) -> bool:
-    return bool(request.user.has_perm("repairjobs.view_personal_data"))
+    return bool(request.user.has_perm(PERSONAL_DATA))
 
 
 def _column(name: str, mask: Callable[[str | None], str]) -> Callable[..., str]:
@@ -86,7 +88,20 @@ def _column(name: str, mask: Callable[[str | None], str]) -> Callable[..., str]:
     return column
 
 
-class AttentionFilter(admin.SimpleListFilter):
+class NumberAdmin(ReadOnlyAdmin):
+    """Rows with phone numbers in E.164, to be found however a number is typed."""
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        found, _ = super().get_search_results(request, queryset, search_term)
+        number = normalised(search_term)
+        if number:
+            found |= super().get_search_results(request, queryset, number)[0]
+        return found, False
+
+
+class AttentionFilter(KnownChoiceFilter):
     title = "attention"
     parameter_name = "attention"
 
@@ -94,7 +109,7 @@ class AttentionFilter(admin.SimpleListFilter):
         return [("yes", "Needs attention")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Job]) -> QuerySet[Job]:
-        if self.value() != "yes":
+        if not self.value():
             return queryset
         try:
             found = documents().find(status=None, attention=True, after=None, limit=MOST_FLAGGED)
@@ -102,6 +117,17 @@ class AttentionFilter(admin.SimpleListFilter):
             messages.error(request, "The store of documents is away: nobody can tell.")
             return queryset.none()
         return queryset.filter(pk__in=[int(document["job_id"]) for document in found])
+
+
+class UnderWayFilter(KnownChoiceFilter):
+    title = "whether it is under way"
+    parameter_name = "under_way"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("yes", "Under way")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Job]) -> QuerySet[Job]:
+        return queryset.filter(closed_at=None) if self.value() else queryset
 
 
 class StatusFilter(admin.SimpleListFilter):
@@ -131,17 +157,26 @@ class JobAdmin(PersonalAdmin):
         ("postcode", "mobile"),
         ("product_id", "product_type"),
         ("collected_at", "paid_at"),
-        ("closed_at", "is_missing"),
-        "is_held",
+        ("closed_at", "clients_row"),
+        "texting",
     ]
+    readonly_fields = ["clients_row", "texting"]
     list_display = ["job_id", "status", "type", "collected_at", "paid_at", "closed_at"]
-    list_filter = [StatusFilter, AttentionFilter]
+    list_filter = [UnderWayFilter, StatusFilter, AttentionFilter]
     search_fields = ["=job_id", "lastname", "postcode", "mobile"]
     search_help_text = "Number of a job; customer"
     date_hierarchy = "collected_at"
     ordering = ["-collected_at", "-job_id"]
     change_form_outer_after_template = "repairjobs/admin/job.html"
     actions_detail = ["acknowledge"]
+
+    @admin.display(description="Client's row")
+    def clients_row(self, job: Job) -> str:
+        return "has gone" if job.is_missing else "is there"
+
+    @admin.display(description="Texting")
+    def texting(self, job: Job) -> str:
+        return "held until adopt_jobs decides" if job.is_held else "as its state makes due"
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
@@ -152,6 +187,9 @@ class JobAdmin(PersonalAdmin):
             shown = page_of(job, is_open=_is_open(request), may_see=_may_see(request))
         context = (extra_context or {}) | shown
         answer: HttpResponse = super().change_view(request, object_id, form_url, context)
+        if isinstance(answer, TemplateResponse) and not shown.get("unseen"):
+            # There is nothing to mark as done.
+            answer.context_data = (answer.context_data or {}) | {"actions_detail": []}
         return answer
 
     @page_action(  # type: ignore[untyped-decorator]
@@ -217,6 +255,8 @@ class JobTransactionAdmin(ReadOnlyAdmin):
 
 @admin.register(Payment)
 class PaymentAdmin(ReadOnlyAdmin):
+    fields = ["reference", "job", "amount", "currency", "received_at"]
+    readonly_fields = ["amount"]
     list_display = ["reference", "job_id", "amount", "currency", "received_at"]
     search_fields = ["=reference", "=job"]
     search_help_text = "Reference, number of a job"
@@ -233,26 +273,29 @@ class PartAdmin(ReadOnlyAdmin):
     ordering = ["-pk"]
 
 
+UNKNOWN_SMS = About(Q(state=SmsState.UNKNOWN), "may have been sent, or not")
+
+
 @admin.register(Sms)
-class SmsAdmin(PersonalAdmin):
+class SmsAdmin(NumberAdmin, PersonalAdmin):
     personal = {"sender": masked_number, "recipient": masked_number, "text": masked}
     list_display = ["job_id", "kind", "state", "recipient", "segments", "created_at", "reason"]
     list_filter = ["state", "kind"]
     search_fields = ["=job", "=recipient", "=reference", "=message_uuid"]
-    search_help_text = "Number of a job, phone number (+44…), reference"
+    search_help_text = "Number of a job, phone number, reference"
     date_hierarchy = "created_at"
     ordering = ["-created_at", "-id"]
     actions = ["settle_as_sent", "send_again"]
 
     @admin.action(permissions=["settle"], description="Settle unknown ones: it was sent")
-    @confirmed("These SMS were sent?")
+    @confirmed("These SMS were sent?", about=UNKNOWN_SMS)
     def settle_as_sent(self, request: HttpRequest, queryset: QuerySet[Sms]) -> None:
         self._settle(request, queryset, was_sent=True)
 
     @admin.action(
         permissions=["settle"], description="Settle unknown ones: it was not sent, send it now"
     )
-    @confirmed("These SMS were not sent, and shall be sent now?")
+    @confirmed("These SMS were not sent, and shall be sent now?", about=UNKNOWN_SMS)
     def send_again(self, request: HttpRequest, queryset: QuerySet[Sms]) -> None:
         self._settle(request, queryset, was_sent=False)
 
@@ -262,7 +305,8 @@ class SmsAdmin(PersonalAdmin):
             if texting.settle_sms(sms, was_sent=was_sent, at=timezone.now()):
                 record(request, sms, f"Settled: it was {'sent' if was_sent else 'not sent'}.")
                 settled += 1
-        self.message_user(request, f"Settled {settled} SMS.", messages.SUCCESS)
+        level = messages.SUCCESS if settled else messages.WARNING
+        self.message_user(request, f"Settled {settled} SMS.", level)
 
 
 @admin.register(Errand)
@@ -301,7 +345,7 @@ class DeliveryReportAdmin(ReadOnlyAdmin):
 
 
 @admin.register(OptOut)
-class OptOutAdmin(PersonalAdmin):
+class OptOutAdmin(NumberAdmin, PersonalAdmin):
     personal = {"number": masked_number}
     list_display = ["number", "since"]
     search_fields = ["=number"]

@@ -23,16 +23,16 @@ class RepairJobsConfig(ServiceConfig):
     ]
     commands = [("List the jobs that a person must look at", "'{url}/jobs?attention=true'")]
     admin_pages = [
-        AdminPage("job", "Jobs", "build"),
-        AdminPage("sms", "SMS", "sms"),
-        AdminPage("errand", "What is owed", "outbox"),
-        AdminPage("jobtransaction", "Ledger", "list_alt"),
-        AdminPage("payment", "Payments", "payments"),
-        AdminPage("part", "Parts", "settings"),
-        AdminPage("deliveryreport", "Delivery reports", "mark_chat_read"),
-        AdminPage("optout", "Opted out", "block"),
-        AdminPage("acknowledgement", "Seen by a person", "task_alt"),
-        AdminPage("collection", "Collection", "sync"),
+        AdminPage("job", "build"),
+        AdminPage("sms", "sms"),
+        AdminPage("errand", "outbox"),
+        AdminPage("jobtransaction", "list_alt"),
+        AdminPage("payment", "payments"),
+        AdminPage("part", "settings"),
+        AdminPage("deliveryreport", "mark_chat_read"),
+        AdminPage("optout", "block"),
+        AdminPage("acknowledgement", "task_alt"),
+        AdminPage("collection", "sync"),
     ]
 
     def ready(self) -> None:

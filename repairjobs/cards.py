@@ -41,8 +41,9 @@ def _attention() -> Figure:
 
 def _jobs(by_status: dict[str, int]) -> Figure:
     new = by_status.get(JobStatus.NEW, 0)
+    link = f"{_list('job')}?under_way=yes"
     return Figure(
-        "Jobs under way", f"{sum(by_status.values()):,}", f"{new:,} of them new", link=_list("job")
+        "Jobs under way", f"{sum(by_status.values()):,}", f"{new:,} of them new", link=link
     )
 
 

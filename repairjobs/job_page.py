@@ -69,9 +69,8 @@ def _latest(rows: Any, by: str) -> Iterator[Any]:
 
 
 def _of_line(line: JobTransaction) -> Moment:
-    word, _, rest = line.note.partition(" ")
-    icon = {"GET": "download", "PUT": "upload"}.get(word, "event")
-    return Moment(line.created_at, icon, f"{word} {rest}", f"status {line.status}")
+    icon = {"GET": "download", "PUT": "upload"}.get(line.note.partition(" ")[0], "event")
+    return Moment(line.created_at, icon, line.note, f"status {line.status}")
 
 
 def _of_payment(payment: Payment) -> Moment:

@@ -21,17 +21,12 @@ def masked_number(number: str | None) -> str:
     return f"{spelled[:3]}••••••{spelled[-4:]}"
 
 
-CUSTOMER = {
-    "client_firstname": masked,
-    "client_lastname": masked,
-    "client_postcode": masked,
-    "client_mobile": masked_number,
-}
-
-
 def masked_document(document: dict[str, Any]) -> dict[str, Any]:
     customers = [
-        {name: CUSTOMER.get(name, masked)(value) for name, value in customer.items()}
+        {
+            name: masked_number(value) if name == "client_mobile" else masked(value)
+            for name, value in customer.items()
+        }
         for customer in document["customer"]
     ]
     return {**document, "customer": customers}

@@ -140,12 +140,13 @@ class JobQuerySet(models.QuerySet["Job"]):
         counts = self.order_by("status").values_list("status").annotate(models.Count("pk"))
         return dict(counts)
 
-    def chunks(self) -> Iterator[dict[int, "Job"]]:
-        """All of these by id, a chunk at a time."""
-        after = SMALLEST_ID - 1
-        while chunk := {job.pk: job for job in self.filter(pk__gt=after).order_by("pk")[:CHUNK]}:
-            yield chunk
-            after = max(chunk)
+    def chunks(self, *, start: int) -> Iterator[dict[int, "Job"]]:
+        """All of these by id, a chunk at a time: from ``start`` on, then those before it."""
+        for part in (self.filter(pk__gte=start), self.filter(pk__lt=start)):
+            after = SMALLEST_ID - 1
+            while chunk := {it.pk: it for it in part.filter(pk__gt=after).order_by("pk")[:CHUNK]}:
+                yield chunk
+                after = max(chunk)
 
     def anywhere(self) -> int:
         """Some id from the lowest one to the highest."""
@@ -235,6 +236,8 @@ class JobTransaction(models.Model):
             models.Index(fields=["created_at", "id"], name="ledger_order"),
             models.Index(fields=["job", "created_at", "id"], name="ledger_of_a_job"),
         ]
+        verbose_name = "ledger line"
+        verbose_name_plural = "ledger lines"
 
     def __str__(self) -> str:
         return f"{self.job_id}: {self.note}"
@@ -250,6 +253,8 @@ class Acknowledgement(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["job", "flag"], name="acknowledged_once")]
+        verbose_name = "flag seen by a person"
+        verbose_name_plural = "flags seen by a person"
 
     def __str__(self) -> str:
         return f"job {self.job_id}: {self.text}"
@@ -385,6 +390,8 @@ class Sms(models.Model):
             models.Index(fields=["created_at", "id", "state"], name="sms_outcomes"),
             models.Index(fields=["state", "created_at", "id"], name="sms_by_state"),
         ]
+        verbose_name = "SMS"
+        verbose_name_plural = "SMS"
 
     def __str__(self) -> str:
         return f"{self.kind} SMS {self.pk} of job {self.job_id}"
@@ -413,6 +420,10 @@ class OptOut(models.Model):
 
     number = models.CharField(max_length=64, unique=True)
     since = models.DateTimeField()
+
+    class Meta:
+        verbose_name = "opt-out"
+        verbose_name_plural = "opt-outs"
 
     def __str__(self) -> str:
         return f"opt-out {self.pk}"
@@ -494,7 +505,9 @@ class Errand(models.Model):
     due_at = models.DateTimeField(null=True)  # in the database's time
     claim = models.UUIDField(null=True)
     attempts = models.PositiveIntegerField(default=0)
-    is_intended = models.BooleanField(default=False)  # a write to the client may have happened
+    is_intended = models.BooleanField(
+        default=False, help_text="A write to the client may have happened already."
+    )
     last_error = models.CharField(max_length=255, blank=True)
 
     objects = ErrandQuerySet.as_manager()
@@ -502,6 +515,8 @@ class Errand(models.Model):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["job", "kind", "subject"], name="owed_once")]
         indexes = [models.Index(fields=["kind", "due_at"], name="errand_due")]
+        verbose_name = "owed errand"
+        verbose_name_plural = "owed errands"
 
     def __str__(self) -> str:
         return f"{self.kind} {self.subject} of job {self.job_id}".replace("  ", " ")
@@ -532,10 +547,17 @@ class Collection(models.Model):
     """How far we read the client's table: one row."""
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)
-    watermark = models.BigIntegerField(null=True)  # the highest id that was read
-    swept_to = models.BigIntegerField(default=SMALLEST_ID - 1)
-    is_live = models.BooleanField(default=False)  # the first collect has come to its end
-    completed_at = models.DateTimeField(null=True)
+    watermark = models.BigIntegerField(
+        null=True, help_text="The highest id that was read of the client's table."
+    )
+    swept_to = models.BigIntegerField(
+        default=SMALLEST_ID - 1,
+        help_text="The id up to which the sweep is that reads the whole table, round and round.",
+    )
+    is_live = models.BooleanField(default=False, help_text="The first collect has come to its end.")
+    completed_at = models.DateTimeField(
+        null=True, help_text="When all new jobs were last collected."
+    )
 
     objects = CollectionQuerySet.as_manager()
 
@@ -543,6 +565,7 @@ class Collection(models.Model):
         constraints = [
             models.CheckConstraint(condition=models.Q(pk=1), name="one_state_of_collection")
         ]
+        verbose_name_plural = "collection"
 
     def __str__(self) -> str:
         return f"collected to {self.watermark}"

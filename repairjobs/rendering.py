@@ -39,7 +39,7 @@ def document_of(job: Job) -> dict[str, Any]:
             }
             for part in in_order(job.parts)
         ],
-        "attention": list(attention(job)),
+        "attention": [flag.text for flag in unseen_flags(job)],
     }
 
 
@@ -50,13 +50,9 @@ class Flag(NamedTuple):
     text: str
 
 
-def attention(job: Job) -> Iterator[str]:
-    """What a person must look at, and none has seen yet."""
-    return (flag.text for flag in unseen_flags(job))
-
-
 def unseen_flags(job: Job) -> list[Flag]:
-    seen = {acknowledgement.flag for acknowledgement in in_order(job.acknowledgements)}
+    """What a person must look at, and none has seen yet."""
+    seen = {acknowledgement.flag for acknowledgement in job.acknowledgements.all()}
     return [flag for flag in flags(job) if flag.key not in seen]
 
 

@@ -6,7 +6,8 @@ from stats.models import DailyTotal, Message
 
 @admin.register(DailyTotal)
 class DailyTotalAdmin(ReadOnlyAdmin):
-    list_display = ["day", "customer_id", "type", "messages", "amount"]
+    list_display = fields = ["day", "customer_id", "type", "messages", "amount"]
+    readonly_fields = ["amount"]
     search_fields = ["=customer_id"]
     search_help_text = "Number of a customer"
     date_hierarchy = "day"
@@ -15,7 +16,8 @@ class DailyTotalAdmin(ReadOnlyAdmin):
 
 @admin.register(Message)
 class MessageAdmin(ReadOnlyAdmin):
-    list_display = ["uuid", "customer_id", "type", "amount", "timestamp"]
+    list_display = fields = ["uuid", "customer_id", "type", "amount", "timestamp"]
+    readonly_fields = ["amount"]
     search_fields = ["=uuid", "=customer_id"]
     search_help_text = "UUID, number of a customer"
     date_hierarchy = "timestamp"

@@ -26,8 +26,8 @@ class StatsConfig(ServiceConfig):
         ),
     ]
     admin_pages = [
-        AdminPage("dailytotal", "Totals by day", "calendar_month"),
-        AdminPage("message", "Messages", "receipt_long"),
+        AdminPage("dailytotal", "calendar_month"),
+        AdminPage("message", "receipt_long"),
     ]
 
     def freshness(self) -> Mapping[str, str]:

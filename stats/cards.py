@@ -17,8 +17,7 @@ def cards(*, may_see: MaySee, at: datetime) -> Iterator[Card]:
     today = at.date()
     days = [today - timedelta(days=back) for back in range(CHARTED - 1, -1, -1)]
     totals = DailyTotal.objects.between(days[0], today).by_day()
-    counts = [totals[day][0] if day in totals else 0 for day in days]
-    amounts = [totals[day][1] if day in totals else 0 for day in days[-2:]]
+    counts, amounts = ([totals.get(day, (0, 0))[which] for day in days] for which in (0, 1))
     yield Figure(
         "Messages today", f"{counts[-1]:,}", f"yesterday {counts[-2]:,}", link=_list_of(today)
     )

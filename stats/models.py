@@ -107,6 +107,8 @@ class DailyTotal(models.Model):
             ),
         ]
         indexes = [models.Index(fields=["day"], name="total_of_a_day")]
+        verbose_name = "total of a day"
+        verbose_name_plural = "totals by day"
 
     def __str__(self) -> str:
         return f"customer {self.customer_id}, type {self.type}, {self.day}"

@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.text import capfirst
 
 from config.apps import AdminPage, ServiceConfig, carried_services
 from config.cards import Chart, Figure
@@ -19,15 +20,15 @@ admin.site.index_template = "config/admin/index.html"
 admin.site.index_title = "Overview"
 
 OURS = [
-    AdminPage("config.apikey", "API keys", "key"),
-    AdminPage("auth.user", "People", "person"),
-    AdminPage("auth.group", "Groups of people", "group"),
-    AdminPage("admin.logentry", "What people did here", "history"),
+    AdminPage("config.apikey", "key"),
+    AdminPage("auth.user", "person"),
+    AdminPage("auth.group", "group"),
+    AdminPage("admin.logentry", "history"),
 ]
 
 
 def icon(request: HttpRequest) -> str:
-    return static("config/admin.svg")
+    return static("config/icon.svg")
 
 
 def stylesheet(request: HttpRequest) -> str:
@@ -78,4 +79,5 @@ def _items(pages: list[AdminPage], request: HttpRequest) -> Iterator[dict[str, s
         app, model = page.model.split(".")
         if _may_see(request, app, model):
             link = reverse(f"admin:{app}_{model}_changelist")
-            yield {"title": page.title, "icon": page.icon, "link": link}
+            title = capfirst(apps.get_model(page.model)._meta.verbose_name_plural)
+            yield {"title": title, "icon": page.icon, "link": link}

@@ -3,11 +3,15 @@
 from datetime import date, timedelta
 from typing import Any
 
+from django.contrib import messages
+from django.contrib.admin import SimpleListFilter
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.views.main import ERROR_FLAG
 from django.contrib.admin.views.main import ChangeList as DjangosChangeList
 from django.contrib.auth import get_permission_codename
 from django.core.exceptions import ValidationError
 from django.db.models import Max, Min, Model, Q, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from unfold.admin import ModelAdmin
 from unfold.views import ChangeList
@@ -18,6 +22,11 @@ from config.admin.dates import DAY, Period, Steps, day_of, read_bound, steps
 # Years after the next one are in no list of dates, whatever a row says.
 FAR_AHEAD = timedelta(days=366)
 LAST_YEAR = 9998
+
+UNREAD = (
+    "The address asked for a filter, a value or a page that this list does not have, "
+    "so nothing is filtered here."
+)
 
 
 class InspectorChangeList(ChangeList):  # type: ignore[misc]
@@ -64,7 +73,28 @@ class InspectorChangeList(ChangeList):  # type: ignore[misc]
         return min(first, last), last + DAY
 
 
-class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]
+class KnownChoiceFilter(SimpleListFilter):
+    """A filter that refuses what it does not know, which would narrow nothing."""
+
+    def value(self) -> str | None:
+        value: str | None = super().value()
+        if value and value not in dict(self.lookup_choices):
+            raise IncorrectLookupParameters
+        return value
+
+
+class OurAdmin(ModelAdmin):  # type: ignore[misc]
+    """What all lists have in common: none is whole in silence when it was to be narrowed."""
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        # Django leads here from an address that it cannot read.
+        if ERROR_FLAG in request.GET and request.method == "GET":
+            self.message_user(request, UNREAD, messages.ERROR)
+        answer: HttpResponse = super().changelist_view(request, extra_context)
+        return answer
+
+
+class ReadOnlyAdmin(OurAdmin):
     """Rows to look at; nothing is added, changed or deleted by hand.
 
     In ``search_fields``, ``=`` is for what an index finds: the very value, as the column has it.

@@ -1,14 +1,16 @@
 """API keys."""
 
+from typing import Any
+
 from django import forms
 from django.conf import settings
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import Model
 from django.http import HttpRequest
 from rest_framework_api_key.admin import APIKeyModelAdmin
 from rest_framework_api_key.models import APIKey as UnusedApiKey
-from unfold.admin import ModelAdmin
 
+from config.admin.inspecting import OurAdmin
 from config.models import ApiKey
 
 
@@ -24,13 +26,29 @@ class ApiKeyForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 @admin.register(ApiKey)
-class ApiKeyAdmin(APIKeyModelAdmin, ModelAdmin):  # type: ignore[misc]
+class ApiKeyAdmin(APIKeyModelAdmin, OurAdmin):
     """Keys are made here, shown once and revoked; never deleted, so that they stay accountable."""
 
     model = ApiKey
     form = ApiKeyForm
-    list_display = ("prefix", "name", "services", "created", "expiry_date", "state")
+    list_display = ("prefix", "name", "opened_services", "created", "expiry_date", "state")
     list_filter = ("revoked", "sees_personal_data")  # type: ignore[assignment]
+
+    @admin.display(description="Services")
+    def opened_services(self, key: ApiKey) -> str:
+        return ", ".join(key.services)
+
+    def save_model(
+        self, request: HttpRequest, obj: Any, form: Any = None, change: bool = False
+    ) -> None:
+        if change:
+            super().save_model(request, obj, form, change)
+            return
+        key = ApiKey.objects.assign_key(obj)
+        obj.save()
+        # Last and with nothing behind it, to be copied as it stands.
+        told = f"Store the key of {obj.name} somewhere safe, as it is shown only this once: {key}"
+        self.message_user(request, told, messages.WARNING)
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False

@@ -7,19 +7,17 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.admin import GroupAdmin as DjangosGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangosUserAdmin
 from django.contrib.auth.models import Group, User
-from django.db.models import QuerySet
 from django.http import HttpRequest
-from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from config.admin.inspecting import ReadOnlyAdmin
+from config.admin.inspecting import OurAdmin, ReadOnlyAdmin
 
 admin.site.unregister(User)
 admin.site.unregister(Group)
 
 
 @admin.register(User)
-class UserAdmin(DjangosUserAdmin, ModelAdmin):  # type: ignore[misc,type-arg]
+class UserAdmin(DjangosUserAdmin, OurAdmin):  # type: ignore[type-arg]
     """People are deactivated, never deleted: what they did stays on record."""
 
     form = UserChangeForm
@@ -32,17 +30,21 @@ class UserAdmin(DjangosUserAdmin, ModelAdmin):  # type: ignore[misc,type-arg]
 
 
 @admin.register(Group)
-class GroupAdmin(DjangosGroupAdmin, ModelAdmin):  # type: ignore[misc]
+class GroupAdmin(DjangosGroupAdmin, OurAdmin):
     pass
 
 
 @admin.register(LogEntry)
 class LogEntryAdmin(ReadOnlyAdmin):
-    list_display = ["action_time", "user", "object_repr", "get_change_message"]
-    list_select_related = ["user"]
+    list_display = ["action_time", "user", "what", "how"]
+    list_select_related = ["user", "content_type"]
     search_fields = ["object_repr"]
     ordering = ["-pk"]
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[LogEntry]:
-        rows: QuerySet[LogEntry] = super().get_queryset(request)
-        return rows.select_related("content_type")
+    @admin.display(description="What")
+    def what(self, entry: LogEntry) -> str:
+        return entry.object_repr
+
+    @admin.display(description="How")
+    def how(self, entry: LogEntry) -> str:
+        return entry.get_change_message()

@@ -1,5 +1,6 @@
 """What every list and the front page of the admin have in common."""
 
+import re
 from datetime import UTC, date, datetime
 
 import pytest
@@ -7,10 +8,12 @@ from django.conf import settings as project
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 from django.db import OperationalError
+from django.utils.text import capfirst
 
 from config.admin import counting
 from config.admin.counting import BoundedPaginator
 from config.admin.dates import Step, steps
+from config.admin.inspecting import UNREAD
 from stats.models import DailyTotal, Message
 from tests.stats.factories import content
 
@@ -180,9 +183,49 @@ class TestList:
 
         assert answer.context["cl"].sortable_by == ["timestamp"]
 
-    @pytest.mark.parametrize("bounds", ["timestamp__gte=nonsense&timestamp__lt=2025-01-01T00:00Z"])
-    def test_survives_bounds_that_are_none(self, admin_client, messages, bounds):
-        assert admin_client.get(f"{self.LIST}?{bounds}").status_code == 302
+    @pytest.mark.parametrize(
+        "query",
+        [
+            "stats/message/?nonsense=1",
+            "stats/message/?timestamp__gte=nonsense",
+            "stats/message/?timestamp__gte=nonsense&timestamp__lt=2025-01-01T00:00Z",
+            "stats/message/?p=9999",
+            "repairjobs/job/?attention=nonsense",
+            "repairjobs/job/?under_way=nonsense",
+            "auth/user/?nonsense=1",
+            "config/apikey/?nonsense=1",
+        ],
+    )
+    def test_says_so_when_it_is_not_narrowed_as_asked(
+        self, admin_client, messages, query, monkeypatch
+    ):
+        monkeypatch.setattr("stats.admin.MessageAdmin.list_per_page", 2)
+
+        answer = admin_client.get(f"/admin/{query}", follow=True)
+
+        assert answer.redirect_chain
+        assert [str(each) for each in answer.context["messages"]] == [UNREAD]
+        assert "so nothing is filtered here" in answer.content.decode()
+
+    def test_says_nothing_when_it_is_narrowed_as_asked(self, admin_client, messages):
+        answer = admin_client.get(f"{self.LIST}?customer_id=1", follow=True)
+
+        assert not answer.context["messages"]
+
+    @pytest.mark.parametrize(
+        ("path", "told", "offers"),
+        [
+            ("stats/message/", "There is none.", []),
+            ("stats/message/?q=1", "None is found", ["Reset them"]),
+            ("config/apikey/", "There is none.", ["Add API key"]),
+        ],
+    )
+    def test_says_that_it_is_empty(self, admin_client, path, told, offers):
+        page = admin_client.get(f"/admin/{path}").content.decode()
+
+        assert told in page
+        assert "Create a new item" not in page
+        assert [offer for offer in ("Reset them", "Add API key") if f">{offer}<" in page] == offers
 
     @pytest.mark.parametrize("number", [2, 5])
     def test_asks_as_often_for_few_rows_as_for_many(
@@ -239,9 +282,9 @@ class TestFrontPage:
     def test_loads_nothing_from_elsewhere(self, admin_client):
         page = admin_client.get("/admin/").content.decode()
 
-        assert "//" not in "".join(
-            part.split('"')[1] for part in page.split("src=")[1:] if part.startswith('"')
-        )
+        addresses = re.findall(r'<(?:script|img|link)\b[^>]*?\b(?:src|href)="([^"]+)"', page)
+        assert addresses
+        assert [address for address in addresses if "//" in address] == []
 
 
 class TestNavigation:
@@ -268,6 +311,20 @@ class TestNavigation:
             links, 200
         )
 
+    def test_names_pages_as_they_name_themselves(self, admin_client):
+        groups = admin_client.get("/admin/").context["sidebar_navigation"]
+        named = {item["link"]: item["title"] for group in groups for item in group["items"]}
+        del named["/admin/"]
+
+        lists = {link: admin_client.get(link).context["cl"].opts for link in named}
+
+        assert {link: capfirst(opts.verbose_name_plural) for link, opts in lists.items()} == named
+        assert len(set(named.values()) - {"Events"}) == len(named) - 1
+        assert named["/admin/repairjobs/sms/"] == "SMS"
+        assert named["/admin/repairjobs/errand/"] == "Owed errands"
+        assert named["/admin/dashboard/dailytotal/"] == "Bookings by day"
+        assert named["/admin/admin/logentry/"] == "Log entries"
+
 
 class TestPeople:
     def test_are_never_deleted(self, admin_client, admin_user):
@@ -278,5 +335,7 @@ class TestPeople:
         LogEntry.objects.log_actions(admin_user.pk, [admin_user], 2, "Did it.", single_object=True)
         entry = LogEntry.objects.get()
 
-        assert "Did it." in admin_client.get("/admin/admin/logentry/").content.decode()
+        page = admin_client.get("/admin/admin/logentry/").content.decode()
+        assert "Did it." in page
+        assert "Object repr" not in page
         assert admin_client.post(f"/admin/admin/logentry/{entry.pk}/delete/").status_code == 403

@@ -1,6 +1,7 @@
 """The admin as a browser has it: under its content security policy, and without a network."""
 
 import shutil
+from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
@@ -9,6 +10,7 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 from playwright.sync_api import sync_playwright
 
+from repairjobs.models import DeliveryReport
 from stats.models import DailyTotal
 from tests.processes import not_tested
 
@@ -20,6 +22,8 @@ pytestmark = [
 ]
 
 PAGES = ["/admin/", "/admin/stats/dailytotal/", "/admin/repairjobs/job/", "/admin/auth/user/"]
+WIDE = ["auth/user/{user}/change/", "repairjobs/deliveryreport/{report}/change/"]
+FITS = "document.documentElement.scrollWidth <= innerWidth"
 DRAWN = "Chart.instances && Object.keys(Chart.instances).length"
 
 
@@ -40,16 +44,23 @@ def session(live_server, client):
     return client.cookies[project.SESSION_COOKIE_NAME].value
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_pages_draw_and_complain_of_nothing(live_server, session, scheme):
-    said, asked = [], []
+@contextmanager
+def signed_in(live_server, session, *, width=1280, **looks):
+    """A page of a browser that ends before the stores are asked again, as Django wants it."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        context = browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme=scheme)
+        context = browser.new_context(viewport={"width": width, "height": 900}, **looks)
         context.add_cookies(
             [{"name": project.SESSION_COOKIE_NAME, "value": session, "url": live_server.url}]
         )
-        page = context.new_page()
+        yield context.new_page()
+        browser.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_pages_draw_and_complain_of_nothing(live_server, session, scheme):
+    said, asked = [], []
+    with signed_in(live_server, session, color_scheme=scheme) as page:
         page.on("console", lambda message: said.append((page.url, message.text)))
         page.on("pageerror", lambda error: said.append((page.url, str(error))))
         page.on("request", lambda request: asked.append(request.url))
@@ -59,14 +70,32 @@ def test_pages_draw_and_complain_of_nothing(live_server, session, scheme):
             found.append(
                 (
                     page.evaluate(DRAWN),
-                    page.evaluate("document.documentElement.scrollWidth <= innerWidth"),
+                    page.evaluate(FITS),
                     page.evaluate("document.documentElement.classList.contains('dark')"),
                 )
             )
-        browser.close()
 
     assert said == []
     assert [url for url in asked if not url.startswith((live_server.url, "data:"))] == []
     assert found[0][0] == 4
     assert {fits for _, fits, _ in found} == {True}
     assert {is_dark for _, _, is_dark in found} == {scheme == "dark"}
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_pages_are_as_wide_as_the_window(live_server, session, width):
+    report = DeliveryReport.objects.create(
+        digest="0123456789abcdef" * 4,
+        message_uuid="f" * 64,
+        reference="r" * 100,
+        status="delivered",
+        received_at=timezone.now(),
+    )
+    keys = {"user": User.objects.get().pk, "report": report.pk}
+    with signed_in(live_server, session, width=width) as page:
+        fits = {}
+        for path in WIDE:
+            page.goto(f"{live_server.url}/admin/{path.format(**keys)}", wait_until="networkidle")
+            fits[path] = page.evaluate(FITS)
+
+    assert fits == dict.fromkeys(WIDE, True)

@@ -8,7 +8,7 @@ from django.contrib.auth.models import Permission, User
 
 from dashboard import services
 from dashboard.cards import cards
-from dashboard.models import DailyTotal, Event, Reading, RejectedEvent
+from dashboard.models import DailyTotal, Event, Ingestion, Reading, RejectedEvent
 from dashboard.services import Outcome
 from tests.dashboard.factories import DailyTotalFactory
 
@@ -164,6 +164,17 @@ class TestCards:
         assert list(chart.series["Booked"]) == [3, *[0] * 28, 6]
         assert list(chart.series["Cancelled"]) == [1, *[0] * 28, 2]
 
+    def test_lead_to_the_days_that_they_add_up(self, admin_client):
+        for back in (-1, 0, 29, 30):
+            day = NOON.date() - timedelta(days=back)
+            DailyTotalFactory(day=day, reading=Reading.TIMESTAMP, bookings=3)
+        DailyTotalFactory(day=NOON.date(), bookings=50)
+
+        figure = self.shown("dailytotal")[0]
+        rows = admin_client.get(figure.link).context["cl"].result_list
+
+        assert figure.value == f"{sum(row.bookings for row in rows)}" == "6"
+
     @pytest.mark.parametrize("count", [0, 1])
     def test_alarm_at_rejected_events(self, count):
         for number in range(count):
@@ -187,3 +198,33 @@ class TestLists:
 
         with django_assert_max_num_queries(3, using="dashboard"):
             assert admin_client.get(f"/admin/dashboard/{page}/{query}").status_code == 200
+
+    @pytest.mark.parametrize(
+        ("query", "reading"),
+        [
+            ("", Reading.TIMESTAMP),
+            ("?reading=timestamp", Reading.TIMESTAMP),
+            ("?reading=night_of_stay", Reading.NIGHT_OF_STAY),
+        ],
+    )
+    def test_of_bookings_are_of_one_reading(self, admin_client, query, reading):
+        for each in Reading:
+            DailyTotalFactory(reading=each)
+
+        answer = admin_client.get(f"/admin/dashboard/dailytotal/{query}")
+
+        assert [row.reading for row in answer.context["cl"].result_list] == [reading]
+        page = answer.content.decode()
+        assert page.index('title="Night of stay"') < page.index('id="changelist-form"')
+
+    def test_of_bookings_refuse_another_reading(self, admin_client):
+        answer = admin_client.get("/admin/dashboard/dailytotal/?reading=nonsense")
+
+        assert answer.status_code == 302
+
+    def test_of_ingestion_lead_to_what_its_words_mean(self, admin_client):
+        state = Ingestion.objects.create(pk=1)
+
+        answer = admin_client.get(f"/admin/dashboard/ingestion/{state.pk}/change/")
+
+        assert "Up to here events are in, by their timestamps." in answer.content.decode()

@@ -119,6 +119,43 @@ def test_is_asked_first(job, phone, client, django_user_model, page, action):
     assert not LogEntry.objects.exists()
 
 
+class TestWhatIsAsked:
+    @pytest.fixture
+    def ask(self, job, phone, admin_client):
+        for number in (2, 3):
+            ClientJobFactory(job_id=number)
+        desk.collect()
+        phone.answers = [sms.SmsUnknown("timeout")]
+        desk.run()
+
+        def ask(action, **which):
+            chosen = [row.pk for row in Sms.objects.filter(**which)]
+            return admin_client.post(
+                "/admin/repairjobs/sms/",
+                {"action": action, "_selected_action": chosen},
+                follow=True,
+            )
+
+        return ask
+
+    @pytest.mark.parametrize("action", ["settle_as_sent", "send_again"])
+    def test_is_of_sms_that_may_have_left_alone(self, ask, action):
+        answer = ask(action)
+
+        (unknown,) = Sms.objects.filter(state="unknown")
+        assert (answer.context["count"], answer.context["named"]) == (1, [str(unknown)])
+        assert "Left out: 2 of which none may have been sent, or not." in answer.content.decode()
+
+    @pytest.mark.parametrize("action", ["settle_as_sent", "send_again"])
+    def test_is_nothing_where_there_is_nothing_to_do(self, ask, action):
+        answer = ask(action, state="accepted")
+
+        (told,) = answer.context["messages"]
+        assert str(told) == "None of those 2 may have been sent, or not: nothing was done."
+        assert told.level_tag == "warning"
+        assert answer.redirect_chain
+
+
 class TestAcknowledge:
     @pytest.fixture
     def gone(self, job):
@@ -152,6 +189,15 @@ class TestAcknowledge:
         entry = LogEntry.objects.get()
         assert (entry.user.username, entry.change_message) == ("someone", "Marked 1 as seen.")
 
+    def test_is_offered_while_there_is_something_to_look_at(self, gone, someone):
+        client = someone("view_job", "change_job")
+        offered = f'href="{self.PAGE}"'
+
+        assert offered in client.get("/admin/repairjobs/job/1/change/").content.decode()
+        client.post(self.PAGE, dict(client.get(self.PAGE).context["sent"]))
+
+        assert offered not in client.get("/admin/repairjobs/job/1/change/").content.decode()
+
     def test_is_only_for_who_may_change_jobs(self, gone, someone):
         answer = someone("view_job").post(self.PAGE, {"flag": "missing"})
 
@@ -160,6 +206,11 @@ class TestAcknowledge:
 
 
 class TestJobPage:
+    def test_tells_that_there_is_no_such_job(self, admin_client):
+        answer = admin_client.get("/admin/repairjobs/job/99999/change/", follow=True)
+
+        assert "job with ID “99999” doesn’t exist" in answer.content.decode()
+
     @pytest.fixture
     def lived(self, job, phone):
         desk.run()
@@ -245,6 +296,7 @@ class TestLists:
             ("?attention=yes", {2}),
             ("?status=OPENED", {1, 2, 3}),
             ("?status=CLOSED", set()),
+            ("?under_way=yes", {1, 2, 3}),
         ],
     )
     def test_of_jobs_is_searched_and_narrowed(self, some, admin_client, query, ids):
@@ -287,10 +339,61 @@ class TestLists:
 
         assert {row.note for row in rows.result_list} == {"PUT Job_status OPENED"}
 
+    @pytest.mark.parametrize(
+        "number", ["07700900123", "07700 900123", "+447700900123", "0044 7700 900 123"]
+    )
+    def test_of_sms_finds_a_number_however_it_is_typed(self, some, admin_client, number):
+        to_it = set(Sms.objects.filter(recipient="+447700900123").values_list("pk", flat=True))
+
+        answer = admin_client.get("/admin/repairjobs/sms/", {"q": number})
+
+        assert self.ids(answer) == to_it != set()
+
+    def test_of_sms_finds_a_job_whose_number_could_be_a_phone_s(self, some, admin_client):
+        job = Job.objects.create(job_id=1_632_960_000, collected_at=NOON)
+        found = Sms.objects.create(job=job, kind="private", state="queued", created_at=NOON)
+
+        answer = admin_client.get("/admin/repairjobs/sms/?q=1632960000")
+
+        assert self.ids(answer) == {found.pk}
+
+    def test_of_opt_outs_finds_a_number_however_it_is_typed(self, some, admin_client):
+        answer = admin_client.get("/admin/repairjobs/optout/?q=07700900456")
+
+        assert self.ids(answer) == {OptOut.objects.get().pk}
+
     def test_of_payments_finds_a_reference(self, some, admin_client):
         answer = admin_client.get("/admin/repairjobs/payment/?q=P-1")
 
         assert self.ids(answer) == {Payment.objects.get().pk}
+
+
+@pytest.mark.parametrize(("is_intended", "word"), [(False, "no"), (True, "yes")])
+def test_says_in_words_what_is_so_or_not(job, admin_client, is_intended, word):
+    Errand.objects.update(is_intended=is_intended)
+    errand = Errand.objects.first()
+
+    page = admin_client.get(f"/admin/repairjobs/errand/{errand.pk}/change/").content.decode()
+
+    shown = page[page.index("Is intended") : page.index("A write to the client may")]
+    assert f">{word}<" in shown.replace("\n", "")
+    assert "close_small" not in page
+
+
+class TestPaymentPage:
+    def test_shows_the_amount_exactly(self, job, admin_client):
+        payment = Payment.objects.create(
+            reference="P-9",
+            job_id=1,
+            amount_hundredths=2**53 + 1,
+            currency="GBP",
+            received_at=NOON,
+        )
+
+        page = admin_client.get(f"/admin/repairjobs/payment/{payment.pk}/change/").content.decode()
+
+        assert "90071992547409.93" in page
+        assert "hundredths" not in page
 
 
 class TestCards:
@@ -313,8 +416,12 @@ class TestCards:
         assert figures["Unsettled SMS"].is_alarm
 
     def test_lead_to_what_they_count(self, job, phone, admin_client):
+        for number in (2, 3):
+            ClientJobFactory(job_id=number)
+        desk.collect()
         phone.answers = [sms.SmsUnknown("timeout")]
         desk.run()
+        Job.objects.filter(pk=2).update(closed_at=NOON)
         counted = {
             card.title: len(admin_client.get(card.link).context["cl"].result_list)
             for card in self.shown("job", "sms", "errand")
@@ -323,7 +430,7 @@ class TestCards:
 
         assert counted == {
             "Needs attention": 1,
-            "Jobs under way": 1,
+            "Jobs under way": 2,
             "Given up for now": 0,
             "Unsettled SMS": 1,
         }

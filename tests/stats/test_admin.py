@@ -1,10 +1,11 @@
 from datetime import date, datetime, timedelta
+from uuid import uuid4
 
 import pytest
 
 from config.cards import Chart, Figure
 from stats.cards import cards
-from stats.models import DailyTotal
+from stats.models import DailyTotal, Message
 from tests.stats.factories import NOON
 
 pytestmark = pytest.mark.django_db
@@ -68,3 +69,22 @@ class TestLists:
     def test_ask_five_questions(self, admin_client, page, query, django_assert_max_num_queries):
         with django_assert_max_num_queries(5):
             assert admin_client.get(f"/admin/stats/{page}/{query}").status_code == 200
+
+
+class TestPages:
+    def page(self, client, row):
+        return client.get(f"/admin/stats/{row._meta.model_name}/{row.pk}/change/").content.decode()
+
+    def test_show_amounts_exactly(self, admin_client):
+        total(TODAY, 2, 2**53 + 1)
+        message = Message.objects.create(
+            uuid=uuid4(), customer_id=1, type="A", amount_thousandths=36, timestamp=NOON
+        )
+
+        for row, amount in [
+            (DailyTotal.objects.get(), "9007199254740.993"),
+            (message, "0.036"),
+        ]:
+            page = self.page(admin_client, row)
+            assert amount in page
+            assert "thousandths" not in page
