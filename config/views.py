@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial, wraps
+from http import HTTPStatus
 from typing import Any
 
 from django.apps import apps
@@ -11,7 +12,9 @@ from django.db import Error as DatabaseAway
 from django.db import connections
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.urls import include, path
+from django.utils.cache import patch_vary_headers
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.vary import vary_on_headers
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
@@ -19,10 +22,11 @@ from kombu.exceptions import KombuError
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from rest_framework.exceptions import APIException, NotAuthenticated
 
-from config.api.access import KEYWORD, KeyAuthentication, is_for_log_in, is_staff, to_log_in
+from config.api.access import KeyAuthentication, is_for_log_in, is_staff, to_log_in
 from config.api.errors import RETRY_AFTER_SECONDS
 from config.api.formats import wants_page
 from config.apps import ServiceConfig, carried_services
+from config.keyring import KEYWORD
 
 View = Callable[..., HttpResponse]
 READING = ["GET", "HEAD"]
@@ -47,7 +51,6 @@ def read_only(view: View) -> View:
 def known_callers_only(view: View) -> View:
     """A page for whoever has a key, to whichever service, or signed in to the admin."""
 
-    @csrf_exempt
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if not settings.API_KEYS_REQUIRED or is_staff(request):
@@ -87,8 +90,13 @@ def index(request: HttpRequest) -> HttpResponse:
         for service in carried_services(apps)
     ]
     if wants_page(request):
-        context = {"services": services, "has_admin": settings.CARRIES_ALL, "demo": settings.DEMO}
-        return render(request, "config/index.html", context | {"commands": _commands(request)})
+        context = {
+            "services": services,
+            "has_admin": settings.CARRIES_ALL,
+            "demo": settings.DEMO,
+            "commands": _commands(request),
+        }
+        return render(request, "config/index.html", context)
     return JsonResponse({"services": services, "docs": "/docs", "health": "/readyz"})
 
 
@@ -185,12 +193,23 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     detail = "The request is malformed."
     if isinstance(exception, DisallowedHost):
         detail = "This host name is not served here; ALLOWED_HOSTS says which are."
-    return JsonResponse({"detail": detail}, status=400)
+    return _answer_refused(request, 400, detail)
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return JsonResponse({"detail": "There is nothing at this path; see /docs."}, status=404)
+    return _answer_refused(request, 404, "There is nothing at this path; see /docs.")
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    return JsonResponse({"detail": "Something went wrong on our side."}, status=500)
+    return _answer_refused(request, 500, "Something went wrong on our side.")
+
+
+def _answer_refused(request: HttpRequest, status: int, detail: str) -> HttpResponse:
+    """JSON, or a page with a way home; it asks nothing of a store."""
+    if not wants_page(request):
+        answer: HttpResponse = JsonResponse({"detail": detail}, status=status)
+    else:
+        context = {"title": HTTPStatus(status).phrase, "detail": detail}
+        answer = HttpResponse(render_to_string("config/refusal.html", context), status=status)
+    patch_vary_headers(answer, ["Accept"])
+    return answer

@@ -10,6 +10,7 @@ from dataprovider.models import Event
 
 CONNECT_SECONDS, READ_SECONDS = 3.05, 10.0
 MOST_EVENTS = 10_000
+LONGEST_REASON = 200
 
 
 class EventsUnavailable(Exception):
@@ -59,9 +60,12 @@ def _request(method: str, **options: Any) -> requests.Response:
             headers={"Authorization": f"Api-Key {key}"} if key else {},
             **options,
         )
-        response.raise_for_status()
     except requests.RequestException as error:
-        raise EventsUnavailable(f"{method} {url} failed: {error}") from error
+        reason = f"{method} {url} failed: {type(error).__name__} (DATA_PROVIDER_URL, or else PORT)"
+        raise EventsUnavailable(reason) from error
+    if not response.ok:
+        said = f"{response.status_code} {response.text[:LONGEST_REASON]}"
+        raise EventsUnavailable(f"{method} {url} answered {said}")
     return response
 
 

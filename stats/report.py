@@ -8,7 +8,7 @@ from django.db.models import F, Max, Min, Sum
 
 from stats.models import DailyTotalQuerySet, Interval
 
-MOST_TYPES, MOST_PERIODS, MOST_BARS = 5, 800, 15
+MOST_TYPES, MOST_DAYS, MOST_MONTHS, MOST_BARS = 5, 100, 800, 15
 THE_OTHERS = None  # no type's name
 LARGEST_FIRST = [F("thousandths").desc()]
 
@@ -51,9 +51,9 @@ def periods(first: date, last: date, interval: str) -> list[date]:
     """The first day of every period, empty ones too; none if they are too many to draw."""
     if interval == Interval.DAY:
         days = (last - first).days + 1
-        return [first + timedelta(number) for number in range(days)] if days <= MOST_PERIODS else []
+        return [first + timedelta(number) for number in range(days)] if days <= MOST_DAYS else []
     begin, end = first.year * 12 + first.month - 1, last.year * 12 + last.month - 1
-    if end - begin >= MOST_PERIODS:
+    if end - begin >= MOST_MONTHS:
         return []
     return [date(month // 12, month % 12 + 1, 1) for month in range(begin, end + 1)]
 

@@ -19,13 +19,12 @@ from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
 from config.api.formats import wants_page
-from config.keyring import Caller, KeysUnavailable, keyring
+from config.keyring import KEYWORD, Caller, KeysUnavailable, keyring
 from config.rates import address, rates
 
 if TYPE_CHECKING:
     from rest_framework.views import APIView  # which reads this module's names from the settings
 
-KEYWORD = "Api-Key"
 COUNTED = "config.request_counted"
 PERSONAL_DATA = "repairjobs.view_personal_data"
 

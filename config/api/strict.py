@@ -13,18 +13,21 @@ from django.http.response import HttpResponseBase
 from drf_spectacular.drainage import set_override
 from rest_framework import views
 from rest_framework.authentication import BaseAuthentication
-from rest_framework.request import Request
+from rest_framework.request import Request, is_form_media_type
 from rest_framework.response import Response
 
 from config.api.errors import BodyTooLarge
 from config.api.openapi import ServiceSchema
 from config.api.parsing import check_parameters, to_day, to_instant, to_whole_number
 
+MOST_TYPED = settings.MAX_BODY_BYTES  # more was not typed into a form
+
 
 class StrictView(views.APIView):
     """A view that refuses unknown query parameters and bodies over ``max_body_bytes``."""
 
     max_body_bytes: int = settings.MAX_BODY_BYTES
+    typed: str | None = None  # the body that came from a page's form for raw data
     schema = ServiceSchema()
 
     def known_parameters(self) -> Mapping[str, str]:
@@ -59,8 +62,12 @@ class StrictView(views.APIView):
         is_known = hasattr(self, str(request.method).lower())
         if not is_known or request.method == "OPTIONS":
             return  # DRF answers 405, or what this view can do
-        if int(request.META.get("CONTENT_LENGTH") or 0) > self.max_body_bytes:
+        length = int(request.META.get("CONTENT_LENGTH") or 0)
+        if length > self.max_body_bytes:
             raise BodyTooLarge(self.max_body_bytes)
+        is_form = is_form_media_type(request.content_type)
+        if request.accepted_renderer.format == "api" and not is_form and length <= MOST_TYPED:
+            self.typed = request._request.body.decode(errors="replace")
         check_parameters(request.query_params, self.known_parameters())
 
 

@@ -14,7 +14,7 @@ from dashboard.report import Question, report
 WIDTH, HEIGHT = 960, 260
 CELL = 17
 LEVELS = 4
-MOST_HOTELS, MOST_YEARS = 200, 30
+MOST_HOTELS, MOST_HOTEL_LINKS, MOST_YEARS = 200, 20, 30
 KINDS = ("bookings", "cancellations", "net")
 FIRST_YEAR, LAST_YEAR = 1, 9999
 
@@ -27,23 +27,43 @@ class ReportPageRenderer(BrowsableAPIRenderer):
     ) -> dict[str, Any]:
         context = super().get_context(data, accepted_media_type, renderer_context)
         context["asked"] = context["request"].query_params
+        context["is_chooser"] = not data
+        context |= chooser(data if "data" in data else None)
         if "data" in data:
             context |= page(data)
-        elif "hotel_id" in data:  # refused: help to find one
-            context["hotels"] = DailyTotal.objects.hotels(MOST_HOTELS)
         return context
+
+
+def chooser(report: dict[str, Any] | None) -> dict[str, Any]:
+    """The hotels to choose from, the first of them by a link to what is asked of this one."""
+    hotels = DailyTotal.objects.hotels(MOST_HOTELS)
+    return {
+        "hotels": hotels,
+        "hotel_links": [
+            (hotel, _link(report, hotel_id=hotel) if report else f"?hotel_id={hotel}")
+            for hotel in hotels[:MOST_HOTEL_LINKS]
+        ],
+        "has_more_hotels": len(hotels) > MOST_HOTEL_LINKS,
+    }
 
 
 def page(report: dict[str, Any]) -> dict[str, Any]:
     """What the page shows of a report, beside that of the year before."""
     before = year_before(report)
-    draw = calendar_maps if report["period"] == "day" else bars
+    total = report["total"]
+    begins = known_from(before) if before else None
+    is_empty = not (total["bookings"] or total["cancellations"])
+    rows = compared(report, before)
+    drawn: dict[str, Any] = {}
+    if not is_empty:
+        drawn = calendar_maps(report, before) if report["period"] == "day" else bars(rows)
     return {
         "report": report,
         "before": before,
-        "rows": compared(report, before),
-        "figures": figures(report["total"], before and before["total"]),
-        "hotels": DailyTotal.objects.hotels(MOST_HOTELS),
+        "rows": rows,
+        "figures": figures(total, before["total"] if before and begins else None),
+        "begins_late": begins if begins and _place(begins) else None,
+        "is_empty": is_empty,
         "years": years(report),
         "periods": [(name, _link(report, period=name)) for name in ("month", "day", "year")],
         "readings": [(each.value, each.label, _link(report, by=each.value)) for each in Reading],
@@ -51,7 +71,7 @@ def page(report: dict[str, Any]) -> dict[str, Any]:
         "next": _other_year(report, 1),
         "kinds": [("bookings", "booked"), ("cancellations", "cancelled"), ("net", "net")],
         "csv": _link(report, format="csv"),
-        **draw(report, before),
+        **drawn,
     }
 
 
@@ -60,6 +80,14 @@ def year_before(asked: dict[str, Any]) -> dict[str, Any] | None:
         return None
     question = Question(asked["hotel_id"], asked["period"], asked["year"] - 1, asked["by"])
     return report(question, None)
+
+
+def known_from(report: dict[str, Any]) -> date | None:
+    """The first day of the report's year of which anything can be known, if there is one."""
+    first = DailyTotal.objects.days(report["hotel_id"], report["by"]).first()
+    if first is None or first.year > report["year"]:
+        return None
+    return max(first, date(report["year"], 1, 1))
 
 
 def years(report: dict[str, Any]) -> list[tuple[int, str]]:
@@ -99,10 +127,9 @@ def compared(report: dict[str, Any], before: dict[str, Any] | None) -> list[dict
     ]
 
 
-def bars(report: dict[str, Any], before: dict[str, Any] | None) -> dict[str, Any]:
+def bars(rows: list[dict[str, Any]]) -> dict[str, Any]:
     """Geometry of three bars for each month, or for the year, last year's wide behind them."""
-    rows = compared(report, before)
-    both = [*report["data"], *(before["data"] if before else [])]
+    both = [*rows, *(row["before"] for row in rows if row["before"])]
     scale = axis([row[kind] for row in both for kind in KINDS], HEIGHT)
     step = WIDTH / len(rows)
     wide = min(step * 0.24, 60)

@@ -11,7 +11,7 @@ from config.api.formats import JSONRenderer
 from config.api.openapi import refusal
 from config.api.strict import StrictView
 from config.api.tables import CSVRenderer, Table
-from dashboard.api.page import ReportPageRenderer
+from dashboard.api.page import KINDS, ReportPageRenderer
 from dashboard.api.serializers import QuestionSerializer, ReportSerializer
 from dashboard.models import Ingestion
 from dashboard.report import Question, report
@@ -30,7 +30,6 @@ EXAMPLE = {
 # Each query parameter, with what is allowed for it.
 KNOWN = {name: str(field.help_text) for name, field in QuestionSerializer().fields.items()}
 KNOWN["format"] = "json, csv or api"
-COUNTS = ["bookings", "cancellations", "net"]
 CSV_EXAMPLE = "hotel_id,by,year,bookings,cancellations,net\r\n1,night_of_stay,2020,3,1,2\r\n"
 
 
@@ -77,7 +76,10 @@ class ReportView(StrictView):
     )
     def get(self, request: Request) -> Response:
         """A hotel's year; `ETag` and `If-None-Match` spare an unchanged answer."""
-        question = read_question(request.query_params.dict(), timezone.now().year)
+        asked = request.query_params.dict()
+        if request.accepted_renderer.format == "api" and not asked.keys() - {"format"}:
+            return Response({})  # the page offers the hotels
+        question = read_question(asked, timezone.now().year)
         return Response(report(question, Ingestion.objects.current().watermark))
 
     def table(self, content: dict[str, Any]) -> Table:
@@ -85,6 +87,6 @@ class ReportView(StrictView):
         about = {"hotel_id": content["hotel_id"], "by": content["by"]}
         return Table(
             f"dashboard-hotel-{content['hotel_id']}-{content['year']}-by-{content['period']}",
-            [*about, content["period"], *COUNTS],
+            [*about, content["period"], *KINDS],
             [about | row for row in content["data"]],
         )

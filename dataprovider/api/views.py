@@ -1,4 +1,5 @@
 import json
+from datetime import timedelta
 from typing import Any
 
 from django.utils import timezone
@@ -25,6 +26,7 @@ EXAMPLE = {
     "room_id": 1,
     "night_of_stay": "2020-01-01",
 }
+AHEAD = timedelta(days=14)
 CONFLICT_EXAMPLE = {
     "detail": "event 1 is known with other content",
     "conflicts": {"room_id": {"stored": 1, "sent": 2}},
@@ -58,9 +60,15 @@ class EventViewSet(StrictView, mixins.ListModelMixin, viewsets.GenericViewSet[Ev
     keyset = ("timestamp", "id")
 
     def example(self, method: str) -> Any:
-        return (
-            {name: EXAMPLE[name] for name in EXAMPLE if name != "id"} if method == "POST" else None
-        )
+        """A booking made now for a night ahead: what is sent stays."""
+        if method != "POST":
+            return None
+        now = timezone.now()
+        about = {
+            "timestamp": f"{now:%Y-%m-%dT%H:%M:%SZ}",
+            "night_of_stay": str((now + AHEAD).date()),
+        }
+        return {name: EXAMPLE[name] for name in EXAMPLE if name != "id"} | about
 
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Events by timestamp and id, oldest first; filters combine freely."""

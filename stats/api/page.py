@@ -13,6 +13,7 @@ from stats.models import DailyTotal, Interval, spoken_amount
 
 WIDTH, HEIGHT, BAR = 900, 220, 26
 BARS_WIDTH = 300
+MOST_DRAWN = {"day": report.MOST_DAYS, "month": report.MOST_MONTHS}
 MOST_LABELS, MOST_DOTS = {"day": 9, "month": 13}, 40
 
 
@@ -65,8 +66,15 @@ def page(rows: list[Any], parameters: dict[str, str]) -> dict[str, Any]:
         },
         "interval": interval,
         "csv": f"?{urlencode(parameters | {'format': 'csv'})}",
+        "by_month": by_month(parameters),
         **(over_time(totals, whole, interval) if interval else by_customer(totals)),
     }
+
+
+def by_month(parameters: dict[str, str]) -> str:
+    """Where the same is split by month, from its first page."""
+    kept = {name: value for name, value in parameters.items() if name != "cursor"}
+    return f"?{urlencode(kept | {'interval': Interval.MONTH.value})}"
 
 
 def over_time(totals: Any, whole: report.Overview, interval: str) -> dict[str, Any]:
@@ -75,7 +83,7 @@ def over_time(totals: Any, whole: report.Overview, interval: str) -> dict[str, A
         return {}
     over = report.periods(whole.first, whole.last, interval)
     if not over:
-        return {"is_too_long": True}
+        return {"is_too_long": True, "most": MOST_DRAWN[interval]}
     names = [spoken_period(day, interval) for day in over]
     found = report.series(totals, interval, over)
     return {

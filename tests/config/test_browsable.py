@@ -3,6 +3,7 @@
 import html
 import json
 import re
+from datetime import UTC, datetime
 
 import pytest
 
@@ -76,6 +77,16 @@ class TestForms:
 
             assert response.status_code == 200, response.content
 
+    def test_stand_alone_where_there_is_nothing_to_read(self, api, page, job):
+        alone = '<body class="form-only">'
+
+        assert alone in page("/jobs/123/payments", 405)
+        assert alone in page("/messages/batch", 405)
+        assert alone not in page("/jobs/123/parts")
+        refused = api.delete("/jobs/123/payments", headers={"Accept": "text/html"})
+        assert refused.status_code == 405
+        assert alone not in refused.content.decode()
+
     def test_ask_for_a_message_of_its_own_each_time(self, page):
         first, second = (json.loads(raw_example(page("/messages"))) for _ in range(2))
 
@@ -97,6 +108,88 @@ class TestForms:
         response = api.post("/events", {**sent, "rpg_status": "1"}, format="multipart")
 
         assert response.status_code == 201, response.content
+
+    @pytest.mark.parametrize(
+        ("path", "media_type", "sent"),
+        [
+            ("/messages", "application/json", '{"customerId": "one",\n "type": "A"}'),
+            ("/messages", "application/json; charset=utf-8", '{"customerId": 1,,}'),
+            ("/events", "application/json", '{"hotel_id": 9, "room_id": "<Suite>"}'),
+            ("/messages/batch", "application/x-ndjson", "1\n" * 10_001),
+            ("/messages/batch", "application/json", '{"a": 1}'),
+        ],
+    )
+    def test_keep_what_was_sent_and_refused(self, api, path, media_type, sent):
+        answer = api.post(path, sent, content_type=media_type, headers={"Accept": "text/html"})
+
+        assert answer.status_code in {400, 413}
+        kept = raw_example(answer.content.decode())
+        assert kept.strip() == sent.strip()
+        assert f'<option value="{media_type.partition(";")[0]}" selected>' in answer.text
+
+    def test_begin_anew_after_what_was_taken(self, api, page):
+        sent = json.loads(raw_example(page("/messages")))
+
+        answer = api.post("/messages", sent, format="json", headers={"Accept": "text/html"})
+
+        assert answer.status_code == 201
+        assert json.loads(raw_example(answer.content.decode()))["uuid"] != sent["uuid"]
+
+    @pytest.mark.parametrize(
+        ("path", "names"),
+        [
+            ("/messages", ["customerId", "type", "amount", "uuid", "timestamp"]),
+            ("/events", ["id", "hotel_id", "timestamp", "rpg_status", "room_id", "night_of_stay"]),
+        ],
+    )
+    def test_name_their_fields_as_the_api_does(self, page, path, names):
+        form = page(path).partition('id="post-object-form"')[2].partition("</form>")[0]
+
+        labels = re.findall(r"<label[^>]*>\s*(.*?)\s*</label>", form)
+        assert labels == names
+
+    def test_of_an_event_begin_with_a_night_ahead(self, page, time_machine):
+        time_machine.move_to(datetime(2026, 12, 24, 17, 30, tzinfo=UTC), tick=False)
+
+        text = page("/events")
+
+        assert re.search(r'name="timestamp"[^>]* value="2026-12-24T17:30:00.000"', text)
+        assert re.search(r'name="night_of_stay"[^>]* value="2027-01-07"', text)
+        example = json.loads(raw_example(text))
+        assert example["timestamp"] == "2026-12-24T17:30:00Z"
+        assert example["night_of_stay"] == "2027-01-07"
+
+
+class TestReports:
+    @pytest.mark.parametrize(
+        ("path", "name", "reason"),
+        [
+            ("/stats?from=2026-02-01&to=2026-01-01", "from", "After `to`; allowed: the same day"),
+            ("/stats?customerId=abc", "customerId", "A valid integer is required."),
+            ("/dashboard?hotel_id=abc&year=2020", "hotel_id", "A valid integer is required."),
+            ("/dashboard?hotel_id=1&year=abc", "year", "A valid integer is required."),
+        ],
+    )
+    def test_say_above_their_form_why_they_refuse(self, page, path, name, reason):
+        text = page(path, 400)
+
+        before, _, form = text.partition('<form class="asking"')
+        assert f'<p id="refused-{name}"><b>{name}</b>: {reason}' in before
+        (field,) = re.findall(f'<input[^>]* name="{name}"[^>]*>', form)
+        assert f'aria-invalid="true" aria-describedby="refused-{name}"' in field
+        assert form.partition("</form>")[0].count("aria-invalid") == 1
+        assert 'value="abc"' in field or 'value="2026-02-01"' in field
+
+    @pytest.mark.parametrize("path", ["/stats", "/dashboard?hotel_id=1"])
+    def test_that_are_answered_refuse_nothing(self, page, path):
+        assert "aria-invalid" not in page(path)
+
+    @pytest.mark.parametrize("name", ["items", "%3Cscript%3E", "a%20b"])
+    def test_name_what_they_do_not_know(self, page, name):
+        text = page(f"/stats?{name}=1", 400)
+
+        assert "Unknown parameter" in text.partition('<form class="asking"')[0]
+        assert "<script>" not in text
 
 
 class TestFilters:

@@ -20,6 +20,7 @@ STATS_PATHS = {
     "/schemas/stats_message.json",
     "/stats",
 }
+BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 every_store = pytest.mark.django_db(databases=ALL_STORES)
 
 
@@ -133,6 +134,40 @@ class TestPages:
         answer = api.get("/events", headers={"Host": "evil.test"})
 
         assert (answer.status_code, list(answer.json())) == (400, ["detail"])
+
+    def test_that_do_not_exist_lead_a_person_home(self, api):
+        answer = api.get("/nothing", headers=BROWSER)
+
+        assert (answer.status_code, answer.headers["Vary"]) == (404, "Accept")
+        assert "<h1>Not Found</h1>" in answer.text
+        assert '<a href="/">' in answer.text
+        assert "default-src" in answer.headers["Content-Security-Policy"]
+
+    @every_store
+    def test_that_do_not_exist_in_the_admin_lead_home_too(self, client, django_user_model):
+        client.force_login(django_user_model.objects.create_superuser("admin", password="x"))
+
+        answer = client.get("/admin/nonsense/", headers=BROWSER)
+
+        assert answer.status_code == 404
+        assert '<a href="/">' in answer.text
+
+    def test_refuse_a_person_a_foreign_host_in_words(self, api):
+        answer = api.get("/events", headers={"Host": "evil.test", **BROWSER})
+
+        assert answer.status_code == 400
+        assert "This host name is not served here" in answer.text
+        assert "<h1>Bad Request</h1>" in answer.text
+
+    @pytest.mark.parametrize("headers", [BROWSER, {}])
+    def test_that_fail_say_so_in_a_form_for_who_asked(self, monkeypatch, headers):
+        monkeypatch.setattr("config.views.carried_services", lambda apps: 1 / 0)
+
+        answer = Client(raise_request_exception=False).get("/", headers=headers)
+
+        assert answer.status_code == 500
+        assert "Something went wrong on our side." in answer.text
+        assert ("<h1>Internal Server Error</h1>" in answer.text) == (headers == BROWSER)
 
     def test_of_the_admin_open_for_who_logged_in(self, client, django_user_model):
         client.force_login(django_user_model.objects.create_superuser("admin", password="x"))

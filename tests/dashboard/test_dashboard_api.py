@@ -217,6 +217,30 @@ class TestPage:
         assert "-3 on 2019" in html
         assert len(re.findall('class="before" x="[0-9.]+" y', html)) == 36
 
+    @pytest.mark.parametrize(
+        ("first", "words"),
+        [
+            (date(2018, 12, 31), "+2 on 2019<"),
+            (date(2019, 1, 1), "-1 on 2019<"),
+            (date(2019, 10, 3), "-1 on 2019, known from 3 Oct<"),
+        ],
+    )
+    def test_says_when_the_year_before_is_known_in_part(self, api, first, words):
+        DailyTotalFactory(day=date(2020, 8, 31), bookings=2, cancellations=0)
+        DailyTotalFactory(day=first)
+        DailyTotalFactory(day=first, hotel_id=2)
+
+        _, html = self.page(api, "hotel_id=1&year=2020")
+
+        assert words in html
+
+    def test_compares_with_no_year_before_the_first(self, api):
+        DailyTotalFactory(day=date(2020, 8, 31))
+
+        _, html = self.page(api, "hotel_id=1&year=2020")
+
+        assert "on 2019" not in html
+
     def test_shows_a_calendar_for_the_days_of_both_years(self, api):
         DailyTotalFactory(day=date(2020, 8, 31))
 
@@ -253,6 +277,45 @@ class TestPage:
         assert row.format("Total", 3, 1, 2, 4) in html
         assert html.count("<caption>") == 1
 
+    @pytest.mark.parametrize("period", ["month", "day", "year"])
+    def test_says_that_nothing_is_known_of_a_hotel(self, api, period):
+        DailyTotalFactory(hotel_id=1)
+
+        response, html = self.page(api, f"hotel_id=77&year=2020&period={period}")
+
+        assert response.status_code == 200
+        assert "No bookings of hotel 77 are known here." in html
+        assert 'role="img"' not in html
+        assert "Room-nights booked" not in html
+
+    def test_leads_from_a_year_without_bookings_to_those_that_have_some(self, api):
+        DailyTotalFactory(day=date(2018, 1, 1))
+        DailyTotalFactory(day=date(2020, 1, 1), bookings=0, cancellations=1)
+
+        _, html = self.page(api, "hotel_id=1&year=2019")
+
+        sentence = html.partition("No bookings of hotel 1 are known in 2019. ")[2].partition(
+            "</p>"
+        )[0]
+        assert re.findall(">([0-9]+)</a>", sentence) == ["2018", "2020"]
+        assert 'role="img"' not in html
+        assert "No bookings of hotel" not in self.page(api, "hotel_id=1&year=2020")[1]
+
+    def test_leads_to_the_first_of_thousands_of_hotels(self, api):
+        for hotel_id in range(1, 31):
+            DailyTotalFactory(hotel_id=hotel_id)
+
+        _, html = self.page(api, "hotel_id=7&year=2020&period=year")
+
+        hotels = [str(hotel_id) for hotel_id in range(1, 21)]
+        rest = "year=2020&amp;period=year&amp;by=night_of_stay"
+        assert re.findall(r'<a href="\?hotel_id=(\d+)"', self.page(api, "")[1]) == hotels
+        assert f'<a href="?hotel_id=20&amp;{rest}">20</a>' in html
+        assert f'<a href="?hotel_id=7&amp;{rest}" aria-current="page">7</a>' in html
+        assert f"hotel_id=21&amp;{rest}" not in html
+        assert "and more: type the id" in html
+        assert html.count("<option value=") > 30
+
     def test_leads_to_hotels_years_periods_and_the_other_reading(self, api):
         DailyTotalFactory(day=date(2018, 1, 1), hotel_id=1)
         DailyTotalFactory(day=date(2020, 1, 1), hotel_id=1)
@@ -268,11 +331,26 @@ class TestPage:
         assert 'href="?hotel_id=1&amp;year=2020&amp;period=month&amp;by=timestamp"' in html
         assert f'href="?hotel_id=1&amp;year=2020{rest}&amp;format=csv"' in html
 
-    def test_asks_for_the_hotel_when_it_is_left_out(self, api):
+    def test_offers_the_hotels_when_none_is_asked_for(self, api):
+        DailyTotalFactory(hotel_id=7)
+
         response, html = self.page(api, "")
 
-        assert response.status_code == 400
+        assert response.status_code == 200
         assert 'name="hotel_id" required' in html
+        assert '<a href="?hotel_id=7">7</a>' in html
+        assert "Choose a hotel." in html
+        assert "HTTP " not in html
+        assert "required." not in html
+
+    def test_asks_for_the_hotel_of_a_year(self, api):
+        response, html = self.page(api, "year=2020")
+
+        assert response.status_code == 400
+        assert "This field is required." in html
+
+    def test_of_no_hotel_at_all_says_so(self, api):
+        assert "No bookings of any hotel are known yet." in self.page(api, "")[1]
 
     def test_keeps_what_was_asked_in_its_form(self, api):
         _, html = self.page(api, "hotel_id=7&year=2020&period=day&by=timestamp")

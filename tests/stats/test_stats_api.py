@@ -200,9 +200,26 @@ class TestPage:
     def test_draws_no_more_than_can_be_seen(self, http, page):
         http.post("/messages", on("0001-01-01"))
 
-        assert "Too many days to draw" in page(interval="day")
+        text = page(interval="day", customerId=1)
+        assert "Too many days to draw; ask for at most 100, or" in text
+        assert 'href="?interval=month&amp;customerId=1">split by month</a>' in text
         assert "Too many months to draw" in page(interval="month")
         assert "<polyline" not in page(interval="month")
+
+    @pytest.mark.parametrize(("first", "lines"), [("2025-10-24", 2), ("2025-10-23", 0)])
+    def test_draws_a_hundred_days(self, http, page, first, lines):
+        http.post("/messages", on(first))
+
+        html = page(interval="day", customerId=1, type="A", to="2026-01-31")
+
+        assert len(points(html)) == lines
+        assert ("Too many days" in html) == (lines == 0)
+
+    def test_says_how_many_rows_the_download_has(self, page):
+        assert "Download the 3 rows as CSV" in page()
+        html = page(limit=2)
+        assert "Download the 2 rows of this page as CSV" in html
+        assert html.index("Next page of rows") < html.index("<h3>")
 
     def test_repeats_the_rows_in_a_table(self, page):
         html = page(interval="month", customerId=2)
