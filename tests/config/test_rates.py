@@ -6,8 +6,6 @@ import pytest
 from config.rates import address, rates
 from tests.config.doors import key
 from tests.config.test_keys import MESSAGE, post
-from tests.processes import not_tested
-from tests.servers import NoServer, Redis, on_its_own
 
 pytestmark = pytest.mark.django_db(databases="__all__")
 
@@ -16,15 +14,6 @@ pytestmark = pytest.mark.django_db(databases="__all__")
 def limited(settings):
     """Two requests a day: no window ends in the middle of a test."""
     settings.RATE_LIMIT = "2/day"
-
-
-@pytest.fixture
-def redis_url():
-    try:
-        with on_its_own(Redis) as url:
-            yield f"{url}/13"
-    except NoServer as error:
-        not_tested(f"counts in Redis: {error}")
 
 
 class TestTheRate:

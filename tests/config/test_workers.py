@@ -3,15 +3,13 @@
 import os
 import sqlite3
 import sys
-import warnings
 from pathlib import Path
 
 import pytest
 from kombu import Connection
 from kombu.exceptions import KombuError
 
-from tests.processes import environment, eventually, manage, running
-from tests.servers import NoServer, Redis, on_its_own
+from tests.processes import environment, eventually, manage, not_tested, running
 
 pytestmark = pytest.mark.processes
 
@@ -20,29 +18,13 @@ RABBITMQ_URL = os.environ.get("RABBITMQ_URL", "amqp://guest:guest@127.0.0.1:5672
 
 
 @pytest.fixture
-def redis_url():
-    try:
-        with on_its_own(Redis) as url:
-            yield f"{url}/15"
-    except NoServer as error:
-        leave_out(f"NOT TESTED on Redis: {error}", is_needed=os.environ.get("CI") == "true")
-
-
-@pytest.fixture
 def rabbitmq_url():
     try:
         with Connection(RABBITMQ_URL, connect_timeout=2) as connection:
             connection.ensure_connection(max_retries=1, interval_start=0, timeout=2)
     except (KombuError, OSError) as error:
-        leave_out(f"NOT TESTED on RabbitMQ at {RABBITMQ_URL}: {error}", is_needed=False)
+        not_tested(f"on RabbitMQ at {RABBITMQ_URL}: {error}", is_needed=False)
     return RABBITMQ_URL
-
-
-def leave_out(reason: str, *, is_needed: bool) -> None:
-    if is_needed:
-        pytest.fail(reason)
-    warnings.warn(reason, stacklevel=2)
-    pytest.skip(reason)
 
 
 @pytest.mark.parametrize("broker", ["redis_url", "rabbitmq_url"])

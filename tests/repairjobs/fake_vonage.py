@@ -393,7 +393,8 @@ class _Connection(BaseHTTPRequestHandler):
         super().finish()
 
     def handle_one_request(self) -> None:
-        if self.server.vonage.cuts_off_unread():
+        # Only when a request has come: a connection that is kept open has none yet.
+        if self.connection.recv(1, socket.MSG_PEEK) and self.server.vonage.cuts_off_unread():
             self.cut_off()
             return
         super().handle_one_request()

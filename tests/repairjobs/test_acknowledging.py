@@ -38,7 +38,7 @@ class TestAcknowledge:
 
         assert desk.attention(1) == []
         assert desk.ledger(1)[-1] == f"EVENT seen by a person: {FLAG}"
-        assert not [said for said in differences(progress=print) if "document" in said]
+        assert not [said for said in differences(progress=print) if "document" in said.what]
 
     def test_leaves_what_was_not_shown(self, gone):
         assert self.acknowledge("sms 1 failed") == 0

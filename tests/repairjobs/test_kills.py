@@ -1,13 +1,13 @@
 """A real worker, killed with -9 at every boundary, against Vonage's wire format."""
 
 import signal
-import sqlite3
 import sys
 from collections import Counter
 
 import pytest
 
 from tests.processes import environment, eventually, manage, running
+from tests.repairjobs.embedded import EmbeddedStores
 
 pytestmark = pytest.mark.processes
 
@@ -43,23 +43,7 @@ for job in Job.objects.all():
 """
 
 
-class Stores:
-    def __init__(self, folder):
-        self.folder = folder
-
-    def ask(self, store, query, *values):
-        with sqlite3.connect(self.folder / f"{store}.sqlite3", timeout=20) as connection:
-            return connection.execute(query, values).fetchall()
-
-    def add_job(self, job_id):
-        columns = "Job_id, Job_status, Client_mobile, Product_type"
-        self.ask(
-            "client",
-            f"INSERT INTO Jobs ({columns}) VALUES (?, 'NEW', ?, 'Kettle')",
-            job_id,
-            f"07700 900{job_id:03}",
-        )
-
+class Stores(EmbeddedStores):
     def statuses(self):
         return Counter(status for (status,) in self.ask("client", "SELECT Job_status FROM Jobs"))
 
@@ -98,7 +82,7 @@ def test_a_killed_worker_texts_nobody_twice_and_loses_no_job(vonage, tmp_path):
 
     with running(env, *celery, "beat", "-S", "celery.beat.Scheduler"):
         for job_id, boundary in zip(jobs, BOUNDARIES, strict=True):
-            stores.add_job(job_id)
+            stores.add_jobs(job_id)
             die(boundary)
         with running(env, *worker):
             eventually(lambda: stores.statuses() == {"OPENED": len(jobs)}, "all are opened")
