@@ -53,6 +53,14 @@ class Message(models.Model):
         return spoken_amount(self.amount_thousandths)
 
 
+class FirstOfMonth(TruncMonth):
+    """The first day of a date's month. SQLite finds it itself; Django asks Python, row by row."""
+
+    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> tuple[str, Any]:
+        day, parameters = compiler.compile(self.lhs)
+        return f"date({day}, 'start of month')", parameters
+
+
 class DailyTotalQuerySet(models.QuerySet["DailyTotal"]):
     def asked(self, question: Mapping[str, Any]) -> Self:
         """What a question is about: a customer, a type, days ``from`` and ``to``, or all."""
@@ -78,7 +86,7 @@ class DailyTotalQuerySet(models.QuerySet["DailyTotal"]):
 
     def grouped(self, *keys: str) -> models.QuerySet["DailyTotal", dict[str, Any]]:
         """One row for every combination of these: columns, or ``month``."""
-        rows = self.annotate(month=TruncMonth("day")) if Interval.MONTH in keys else self
+        rows = self.annotate(month=FirstOfMonth("day")) if Interval.MONTH in keys else self
         sums: models.QuerySet[DailyTotal, dict[str, Any]] = rows.values(*keys).annotate(
             message_count=models.Sum("messages"), thousandths=models.Sum("amount_thousandths")
         )
