@@ -1,6 +1,6 @@
 """What the page of ``GET /stats`` draws: all that was asked for, however many pages it fills."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Any, NamedTuple
 
@@ -68,8 +68,8 @@ def series(totals: DailyTotalQuerySet, interval: str, over: list[date]) -> list[
         rows[row["type"]][row[interval]] = row
     found = [_series(name, rows[name], over) for name in named]
     if len(names) > MOST_TYPES:
-        everything = {row[interval]: row for row in totals.grouped(interval)}
-        found.append(_less(_series(THE_OTHERS, everything, over), found))
+        rest = totals.exclude(type__in=named).grouped(interval)
+        found.append(_series(THE_OTHERS, {row[interval]: row for row in rest}, over))
     return found
 
 
@@ -79,15 +79,3 @@ def _series(type: str | None, rows: Mapping[date, Mapping[str, Any]], over: list
         [int(rows[day]["message_count"]) if day in rows else 0 for day in over],
         [int(rows[day]["thousandths"]) if day in rows else 0 for day in over],
     )
-
-
-def _less(everything: Series, named: list[Series]) -> Series:
-    return Series(
-        everything.type,
-        [whole - sum(parts) for whole, *parts in _side_by_side(everything, named, "messages")],
-        [whole - sum(parts) for whole, *parts in _side_by_side(everything, named, "thousandths")],
-    )
-
-
-def _side_by_side(everything: Series, named: list[Series], what: str) -> Iterable[tuple[int, ...]]:
-    return zip(*(getattr(each, what) for each in [everything, *named]), strict=True)
