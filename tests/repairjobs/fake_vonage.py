@@ -365,6 +365,11 @@ class _Server(ThreadingHTTPServer):
         self.connections: set[socket.socket] = set()
         super().__init__(("127.0.0.1", port), _Connection)
 
+    def process_request(self, request: Any, client_address: Any) -> None:
+        # Known before its thread has begun, so that none is left out when we hang up.
+        self.connections.add(request)
+        super().process_request(request, client_address)
+
     def hang_up(self) -> None:
         """End the connections that clients keep open."""
         for each in list(self.connections):
@@ -382,11 +387,7 @@ class _Server(ThreadingHTTPServer):
 class _Connection(BaseHTTPRequestHandler):
     server: _Server
     protocol_version = "HTTP/1.1"
-    timeout = 10
-
-    def setup(self) -> None:
-        super().setup()
-        self.server.connections.add(self.connection)
+    # No timeout: a client may keep its connection for as long as it likes, and we hang up last.
 
     def finish(self) -> None:
         self.server.connections.discard(self.connection)
