@@ -402,7 +402,11 @@ class _Connection(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         vonage = self.server.vonage
-        raw = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        length = int(self.headers.get("Content-Length", 0))
+        raw = self.rfile.read(length)
+        if len(raw) < length:
+            self.close_connection = True  # whoever sent it was killed in the middle
+            return
         try:
             message = json.loads(raw)
             problem = vonage.problem_with(self.headers, message)

@@ -1,5 +1,6 @@
 import hashlib
 import logging
+import socket
 import threading
 from datetime import UTC, datetime, timedelta
 
@@ -432,6 +433,15 @@ class TestTheFake:
         assert answer.status_code == 422
         assert vonage.record.problems
         vonage.record.problems.clear()
+
+    def test_takes_a_sender_that_died_in_the_middle_for_no_request(self, vonage):
+        with socket.create_connection(("127.0.0.1", vonage.port)) as connection:
+            connection.sendall(b"POST /v1/messages HTTP/1.1\r\nContent-Length: 9\r\n\r\n{")
+            connection.shutdown(socket.SHUT_WR)
+
+            assert connection.recv(1) == b""
+        assert vonage.posts == 0
+        assert vonage.record.problems == []
 
     def test_meets_the_same_random_faults_for_the_same_seed(self, vonage):
         def mix(seed):
