@@ -302,6 +302,36 @@ class TestLists:
     def test_of_jobs_is_searched_and_narrowed(self, some, admin_client, query, ids):
         assert self.ids(admin_client.get(f"/admin/repairjobs/job/{query}")) == ids
 
+    @pytest.mark.parametrize(
+        "typed",
+        [
+            "Ada Example",
+            "example ada",
+            "QX9 7ZZ",
+            "qx97zz",
+            "Example QX9",
+            "07700 900199",
+            "07700900199",
+            "+447700900199",
+            "+44 7700 900199",
+            "0044 7700-900199",
+        ],
+    )
+    @pytest.mark.parametrize("mobile", ["07700 900199", "+44 (0)7700-900199", "7700900199"])
+    def test_of_jobs_finds_a_customer_however_it_is_typed(self, some, admin_client, typed, mobile):
+        Job.objects.filter(job_id=3).update(
+            firstname="Ada", lastname="Example", postcode="QX9 7ZZ", mobile=mobile
+        )
+
+        assert self.ids(admin_client.get("/admin/repairjobs/job/", {"q": typed})) == {3}
+
+    def test_of_jobs_shows_who_and_what_was_found(self, some, admin_client):
+        Job.objects.update(lastname="Example", product_type="Kettle")
+
+        page = admin_client.get("/admin/repairjobs/job/").content.decode()
+
+        assert page.count("Example") == page.count("Kettle") == 3
+
     def test_of_jobs_tells_when_nobody_knows_which_need_attention(
         self, some, admin_client, monkeypatch
     ):
