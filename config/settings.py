@@ -236,6 +236,8 @@ USE_I18N = False
 TIME_ZONE = "UTC"
 USE_TZ = True
 FORMAT_MODULE_PATH = ["config.formats"]
+# Of whoever opens the page to sign in by itself.
+LOGIN_REDIRECT_URL = "/admin/"
 UNFOLD = {
     "SITE_TITLE": "Billing and booking services",
     "SITE_HEADER": "Services",
