@@ -188,7 +188,7 @@ class TestList:
         monkeypatch.setattr(counting, "estimated_rows", lambda rows: 1_234_567)
         page = " ".join(admin_client.get(self.LIST).content.decode().split())
 
-        assert "the first 3 of about 1200000 messages" in page
+        assert "the first 3 of about 1,200,000 messages" in page
 
     def test_links_to_its_dates(self, admin_client, messages):
         page = admin_client.get(self.LIST).content.decode()
