@@ -169,7 +169,7 @@ class JobAdmin(PersonalAdmin):
     readonly_fields = ["clients_row", "texting"]
     list_display = [
         *("job_id", "status", "lastname", "postcode", "product_type"),
-        *("collected_at", "paid_at", "closed_at"),
+        *("collected_at", "paid_at"),
     ]
     list_filter = [UnderWayFilter, StatusFilter, AttentionFilter]
     search_fields = ["=job_id", "firstname", "lastname", "postcode", "mobile"]
