@@ -1,5 +1,7 @@
 """What an operator does in the admin."""
 
+import re
+
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission
@@ -444,6 +446,20 @@ class TestCards:
             "1 of them new",
         )
         assert figures["Unsettled SMS"].is_alarm
+
+    def test_that_alarm_stand_above_all_others(self, job, phone, admin_client):
+        calm = admin_client.get("/admin/").content.decode()
+        assert "To be looked at" not in calm
+
+        ClientJobFactory(job_id=2, mobile="none")
+        desk.collect()
+        desk.run()
+        page = admin_client.get("/admin/").content.decode()
+
+        above = page[page.index("To be looked at") : page.index("<section")]
+        assert re.findall('href="(.*?)">(.*?) <strong.*?>(.*?)<', above) == [
+            ("/admin/repairjobs/job/?attention=yes", "Repair jobs: Needs attention", "1")
+        ]
 
     def test_lead_to_what_they_count(self, job, phone, admin_client):
         for number in (2, 3):
