@@ -7,10 +7,28 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 
 from config.api.access import AdminSession, KeyAuthentication
 
+# What the operations' own examples tell of.
+EXAMPLES = {
+    "hotel_id": 1,
+    "job_id": 1,
+    "part_id": 1,
+    "uuid": "a596b362-08be-419f-8070-9c3055566e7c",
+}
+
 
 def without_trailing_slashes(endpoints: list[tuple[Any, ...]], **kwargs: Any) -> list[Any]:
     """Each path answers with and without a slash; one of both is enough to read."""
     return [endpoint for endpoint in endpoints if not endpoint[0].endswith("/")]
+
+
+def with_examples_to_try(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
+    """Each operation can be tried out as it stands: what it must be given has an example."""
+    for operations in result["paths"].values():
+        for operation in operations.values():
+            for parameter in operation.get("parameters", []):
+                if parameter.get("required") and parameter["name"] in EXAMPLES:
+                    parameter.setdefault("example", EXAMPLES[parameter["name"]])
+    return result
 
 
 class KeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]

@@ -236,6 +236,8 @@ USE_I18N = False
 TIME_ZONE = "UTC"
 USE_TZ = True
 FORMAT_MODULE_PATH = ["config.formats"]
+# Of whoever opens the page to sign in by itself.
+LOGIN_REDIRECT_URL = "/admin/"
 UNFOLD = {
     "SITE_TITLE": "Billing and booking services",
     "SITE_HEADER": "Services",
@@ -302,6 +304,10 @@ SPECTACULAR_SETTINGS = {
     # A PATCH names what it needs.
     "COMPONENT_SPLIT_PATCH": False,
     "PREPROCESSING_HOOKS": ["config.schema.without_trailing_slashes"],
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "config.schema.with_examples_to_try",
+    ],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SWAGGER_UI_SETTINGS": {

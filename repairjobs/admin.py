@@ -1,4 +1,5 @@
-from collections.abc import Callable, Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
@@ -32,6 +33,10 @@ from repairjobs.rendering import unseen_flags
 from repairjobs.services import jobs, texting
 from repairjobs.sms import normalised
 
+# A caller's number is told by its end: what stands before is 0, +44 or 0044.
+DIGITS_OF_A_SUBSCRIBER = 10
+# Letters and digits, some of each: no number of a job, no name.
+POSTCODE = re.compile(r"(?=.*[0-9])(?=.*[A-Za-z])[A-Za-z0-9]{2,10}")
 # A list of more jobs than these is for the API.
 MOST_FLAGGED = 1_000
 
@@ -151,24 +156,38 @@ class JobAdmin(PersonalAdmin):
         "postcode": masked,
         "mobile": masked_number,
     }
+    # Two on a line: the value of a third breaks within its word.
     fields = [
-        ("job_id", "status", "type"),
+        ("job_id", "status"),
         ("firstname", "lastname"),
         ("postcode", "mobile"),
         ("product_id", "product_type"),
-        ("collected_at", "paid_at"),
-        ("closed_at", "clients_row"),
-        "texting",
+        ("type", "collected_at"),
+        ("paid_at", "closed_at"),
+        ("clients_row", "texting"),
     ]
     readonly_fields = ["clients_row", "texting"]
-    list_display = ["job_id", "status", "type", "collected_at", "paid_at", "closed_at"]
+    list_display = [
+        *("job_id", "status", "lastname", "postcode", "product_type"),
+        *("collected_at", "paid_at"),
+    ]
     list_filter = [UnderWayFilter, StatusFilter, AttentionFilter]
-    search_fields = ["=job_id", "lastname", "postcode", "mobile"]
-    search_help_text = "Number of a job; customer"
+    search_fields = ["=job_id", "firstname", "lastname", "postcode", "mobile"]
+    search_help_text = "Number of a job; name, postcode, phone"
     date_hierarchy = "collected_at"
     ordering = ["-collected_at", "-job_id"]
     change_form_outer_after_template = "repairjobs/admin/job.html"
     actions_detail = ["acknowledge"]
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        found, _ = super().get_search_results(request, queryset, search_term)
+        if _is_open(request):
+            # The client's spelling is not the caller's: neither blanks nor a country code tell.
+            for name, pattern in _spellings(search_term):
+                found |= queryset.filter(**{f"{name}__iregex": pattern})
+        return found, False
 
     @admin.display(description="Client's row")
     def clients_row(self, job: Job) -> str:
@@ -223,6 +242,17 @@ class JobAdmin(PersonalAdmin):
             "back": reverse("admin:repairjobs_job_change", args=[job.pk]),
         }
         return TemplateResponse(request, "config/admin/confirm.html", context)
+
+
+def _spellings(term: str) -> Iterator[tuple[str, str]]:
+    """Each column that may hold what was typed in another spelling, with a pattern of these."""
+    packed = "".join(term.split())
+    if POSTCODE.fullmatch(packed):
+        yield "postcode", " *".join(packed)
+    number = normalised(term)
+    if number:
+        country_and_rest = number.removeprefix("+")
+        yield "mobile", "[^0-9]*".join(country_and_rest[-DIGITS_OF_A_SUBSCRIBER:])
 
 
 def _may_see(request: HttpRequest) -> Callable[[str], bool]:

@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from django.urls import reverse
 
 from config.cards import Card, Chart, Figure, MaySee
-from stats.models import DailyTotal, spoken_amount
+from stats.models import DailyTotal, grouped_amount
 
 CHARTED = 14
 
@@ -23,8 +23,8 @@ def cards(*, may_see: MaySee, at: datetime) -> Iterator[Card]:
     )
     yield Figure(
         "Amount today",
-        spoken_amount(amounts[-1]),
-        f"yesterday {spoken_amount(amounts[-2])}",
+        grouped_amount(amounts[-1]),
+        f"yesterday {grouped_amount(amounts[-2])}",
         link=_list_of(today),
     )
     yield Chart(

@@ -129,3 +129,8 @@ class DailyTotal(models.Model):
 def spoken_amount(thousandths: int) -> str:
     """An amount as a decimal with its three places."""
     return f"{thousandths // 1000}.{thousandths % 1000:03}"
+
+
+def grouped_amount(thousandths: int) -> str:
+    """An amount as people read it: 1,234.567."""
+    return f"{thousandths // 1000:,}.{thousandths % 1000:03}"

@@ -38,7 +38,14 @@ def stylesheet(request: HttpRequest) -> str:
 def front_page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """The page's context, with a section of each service that the person may see."""
     seen = [each for each in carried_services(apps) if request.user.has_module_perms(each.label)]
-    return context | {"sections": [_section(service, request) for service in seen]}
+    sections = [_section(service, request) for service in seen]
+    alarms = [
+        (section["name"], figure)
+        for section in sections
+        for figure in section.get("figures", [])
+        if figure.is_alarm
+    ]
+    return context | {"sections": sections, "alarms": alarms}
 
 
 def _section(service: ServiceConfig, request: HttpRequest) -> dict[str, Any]:

@@ -187,7 +187,8 @@ def calendar_map(report: dict[str, Any], top: int) -> dict[str, Any]:
         "total": report["total"],
         "cells": [
             {
-                "row": row,
+                "tip": f"{row['day']}: {row['net']:,} net "
+                f"({row['bookings']:,} booked, {row['cancellations']:,} cancelled)",
                 "x": (place + offset) // 7 * CELL,
                 "y": (place + offset) % 7 * CELL,
                 "level": level(row["net"], top),

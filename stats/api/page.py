@@ -9,7 +9,7 @@ from config.api.charts import axis
 from config.api.formats import BrowsableAPIRenderer
 from stats import report
 from stats.api.serializers import read_question
-from stats.models import DailyTotal, Interval, spoken_amount
+from stats.models import DailyTotal, Interval, grouped_amount
 
 WIDTH, HEIGHT, BAR = 900, 220, 26
 BARS_WIDTH = 300
@@ -25,7 +25,7 @@ class Measure(NamedTuple):
     sums_field: str
 
     def spoken(self, value: int) -> str:
-        return spoken_amount(value) if self.field == "thousandths" else f"{value:,}"
+        return grouped_amount(value) if self.field == "thousandths" else f"{value:,}"
 
 
 MEASURES = [
@@ -56,19 +56,26 @@ def page(rows: list[Any], parameters: dict[str, str]) -> dict[str, Any]:
     asked = read_question(parameters)
     totals = DailyTotal.objects.asked(asked)
     whole, interval = report.overview(totals), asked.get("interval")
-    thousandths = sum(int(row["totalAmount"].replace(".", "")) for row in rows)
     return {
-        "rows": rows,
-        "whole": {"count": f"{whole.messages:,}", "amount": spoken_amount(whole.thousandths)},
+        "rows": [
+            row | {"count": f"{row['count']:,}", "totalAmount": grouped_amount(_thousandths(row))}
+            for row in rows
+        ],
+        "row_count": f"{len(rows):,}",
+        "whole": {"count": f"{whole.messages:,}", "amount": grouped_amount(whole.thousandths)},
         "page": {
             "count": f"{sum(row['count'] for row in rows):,}",
-            "amount": spoken_amount(thousandths),
+            "amount": grouped_amount(sum(map(_thousandths, rows))),
         },
         "interval": interval,
         "csv": f"?{urlencode(parameters | {'format': 'csv'})}",
         "by_month": by_month(parameters),
         **(over_time(totals, whole, interval) if interval else by_customer(totals)),
     }
+
+
+def _thousandths(row: dict[str, Any]) -> int:
+    return int(row["totalAmount"].replace(".", ""))
 
 
 def by_month(parameters: dict[str, str]) -> str:

@@ -140,6 +140,23 @@ def sign_in(client):
     return sign_in
 
 
+@pytest.mark.parametrize(
+    ("asked", "shown"),
+    [
+        ("", "/admin/"),
+        ("?next=/admin/stats/message/", "/admin/stats/message/"),
+        ("?next=https://example.com/", "/admin/"),
+    ],
+)
+def test_who_signs_in_comes_to_what_was_asked_for(client, django_user_model, asked, shown):
+    django_user_model.objects.create_superuser("operator", password="of-the-tests")
+    sent = {"username": "operator", "password": "of-the-tests"}
+
+    answer = client.post(f"/admin/login/{asked}", sent)
+
+    assert (answer.status_code, answer.url) == (302, shown)
+
+
 class TestList:
     LIST = "/admin/stats/message/"
 
@@ -171,7 +188,7 @@ class TestList:
         monkeypatch.setattr(counting, "estimated_rows", lambda rows: 1_234_567)
         page = " ".join(admin_client.get(self.LIST).content.decode().split())
 
-        assert "the first 3 of about 1200000 messages" in page
+        assert "the first 3 of about 1,200,000 messages" in page
 
     def test_links_to_its_dates(self, admin_client, messages):
         page = admin_client.get(self.LIST).content.decode()

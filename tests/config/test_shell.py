@@ -116,6 +116,19 @@ class TestPages:
         assert schema["openapi"].startswith("3.")
         assert set(schema["paths"]) == paths
 
+    def test_have_an_example_of_all_that_must_be_given(self, api):
+        schema = json.loads(api.get("/schema?format=json").content)
+
+        required = [
+            (path, parameter)
+            for path, operations in schema["paths"].items()
+            for operation in operations.values()
+            for parameter in operation.get("parameters", [])
+            if parameter.get("required")
+        ]
+        assert len(required) > 10
+        assert [(path, each["name"]) for path, each in required if "example" not in each] == []
+
     def test_that_do_not_exist_are_404_in_json(self, api):
         answer = api.get("/nothing")
 

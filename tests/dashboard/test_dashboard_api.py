@@ -206,6 +206,18 @@ class TestPage:
         assert heights["net"] == pytest.approx(heights["bookings"], abs=0.2)
         assert heights["net"] > 50
 
+    @pytest.mark.parametrize("period", ["month", "day", "year"])
+    def test_parts_the_thousands_of_large_numbers(self, api, period):
+        for year, bookings in ((2020, 12345), (2019, 54321)):
+            DailyTotalFactory(day=date(year, 8, 31), bookings=bookings, cancellations=1000)
+
+        _, html = self.page(api, f"hotel_id=1&year=2020&period={period}")
+
+        seen = html[: html.index("response-info")]
+        cells = "<td>12,345</td><td>1,000</td><td>11,345</td><td>53,321</td></tr>"
+        assert seen.count(cells) == 2  # the row and the total
+        assert not re.findall(r"12345|54321|11345|53321", seen)
+
     def test_shows_the_year_before_beside_it(self, api):
         DailyTotalFactory(day=date(2020, 8, 31), bookings=30)
         DailyTotalFactory(day=date(2019, 8, 1), bookings=10, cancellations=4)

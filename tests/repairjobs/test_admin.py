@@ -1,5 +1,7 @@
 """What an operator does in the admin."""
 
+import re
+
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission
@@ -302,6 +304,36 @@ class TestLists:
     def test_of_jobs_is_searched_and_narrowed(self, some, admin_client, query, ids):
         assert self.ids(admin_client.get(f"/admin/repairjobs/job/{query}")) == ids
 
+    @pytest.mark.parametrize(
+        "typed",
+        [
+            "Ada Example",
+            "example ada",
+            "QX9 7ZZ",
+            "qx97zz",
+            "Example QX9",
+            "07700 900199",
+            "07700900199",
+            "+447700900199",
+            "+44 7700 900199",
+            "0044 7700-900199",
+        ],
+    )
+    @pytest.mark.parametrize("mobile", ["07700 900199", "+44 (0)7700-900199", "7700900199"])
+    def test_of_jobs_finds_a_customer_however_it_is_typed(self, some, admin_client, typed, mobile):
+        Job.objects.filter(job_id=3).update(
+            firstname="Ada", lastname="Example", postcode="QX9 7ZZ", mobile=mobile
+        )
+
+        assert self.ids(admin_client.get("/admin/repairjobs/job/", {"q": typed})) == {3}
+
+    def test_of_jobs_shows_who_and_what_was_found(self, some, admin_client):
+        Job.objects.update(lastname="Example", product_type="Kettle")
+
+        page = admin_client.get("/admin/repairjobs/job/").content.decode()
+
+        assert page.count("Example") == page.count("Kettle") == 3
+
     def test_of_jobs_tells_when_nobody_knows_which_need_attention(
         self, some, admin_client, monkeypatch
     ):
@@ -414,6 +446,20 @@ class TestCards:
             "1 of them new",
         )
         assert figures["Unsettled SMS"].is_alarm
+
+    def test_that_alarm_stand_above_all_others(self, job, phone, admin_client):
+        calm = admin_client.get("/admin/").content.decode()
+        assert "To be looked at" not in calm
+
+        ClientJobFactory(job_id=2, mobile="none")
+        desk.collect()
+        desk.run()
+        page = admin_client.get("/admin/").content.decode()
+
+        above = page[page.index("To be looked at") : page.index("<section")]
+        assert re.findall('href="(.*?)">(.*?) <strong.*?>(.*?)<', above) == [
+            ("/admin/repairjobs/job/?attention=yes", "Repair jobs: Needs attention", "1")
+        ]
 
     def test_lead_to_what_they_count(self, job, phone, admin_client):
         for number in (2, 3):

@@ -36,7 +36,7 @@ class TestCards:
         messages, amount, _ = shown()
 
         assert (messages.value, messages.note) == ("3", "yesterday 1")
-        assert (amount.value, amount.note) == ("9007199254740.994", "yesterday 0.100")
+        assert (amount.value, amount.note) == ("9,007,199,254,740.994", "yesterday 0.100")
 
     def test_chart_days_without_messages_as_nothing(self):
         total(TODAY - timedelta(days=13), 5, 1)

@@ -215,6 +215,15 @@ class TestPage:
         assert len(points(html)) == lines
         assert ("Too many days" in html) == (lines == 0)
 
+    def test_parts_the_thousands_of_large_amounts(self, page, http):
+        http.post("/messages", on("2026-01-31", customerId=3, amount="123456.789"))
+
+        html = page(customerId=3)
+
+        assert "<dd>123,456.789</dd>" in html
+        assert "customer 3, type A: 123,456.789</title>" in html
+        assert html.count("<td>1</td><td>123,456.789</td></tr>") == 2  # the row and the total
+
     def test_says_how_many_rows_the_download_has(self, page):
         assert "Download the 3 rows as CSV" in page()
         html = page(limit=2)
