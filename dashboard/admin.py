@@ -77,7 +77,8 @@ class RejectedEventAdmin(ReadOnlyAdmin):
                 record(request, event, f"Ingested again: {outcome}.")
             became[outcome] += 1
         told = ", ".join(f"{count} {outcome}" for outcome, count in sorted(became.items()))
-        self.message_user(request, f"Ingested again: {told or 'nothing'}.", messages.SUCCESS)
+        level = messages.WARNING if services.Outcome.REJECTED in became else messages.SUCCESS
+        self.message_user(request, f"Ingested again: {told or 'nothing'}.", level)
 
 
 @admin.register(Ingestion)

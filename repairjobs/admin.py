@@ -309,6 +309,7 @@ UNKNOWN_SMS = About(Q(state=SmsState.UNKNOWN), "may have been sent, or not")
 @admin.register(Sms)
 class SmsAdmin(NumberAdmin, PersonalAdmin):
     personal = {"sender": masked_number, "recipient": masked_number, "text": masked}
+    exclude = ["once"]
     list_display = ["job_id", "kind", "state", "recipient", "segments", "created_at", "reason"]
     list_filter = ["state", "kind"]
     search_fields = ["=job", "=recipient", "=reference", "=message_uuid"]

@@ -162,8 +162,8 @@ class Job(models.Model):
     job_id = models.IntegerField(primary_key=True)  # the client's
     status = models.CharField(max_length=255)  # as the client has it, in our spelling
     type = models.CharField(max_length=255, blank=True)
-    firstname = models.CharField(max_length=255, blank=True)
-    lastname = models.CharField(max_length=255, blank=True)
+    firstname = models.CharField("first name", max_length=255, blank=True)
+    lastname = models.CharField("last name", max_length=255, blank=True)
     postcode = models.CharField(max_length=255, blank=True)
     mobile = models.CharField(max_length=255, blank=True)
     product_id = models.CharField(max_length=255, blank=True)
@@ -371,7 +371,7 @@ class Sms(models.Model):
     # What there can be only one of, ever: a courtesy and a feedback a job, an inbound message.
     once = models.CharField(max_length=100, unique=True, null=True)  # noqa: DJ001
     reference = models.UUIDField(default=uuid4, unique=True)  # by which reports come back
-    message_uuid = models.CharField(max_length=64, blank=True, db_index=True)  # Vonage's
+    message_uuid = models.CharField("Vonage's UUID", max_length=64, blank=True, db_index=True)
     sender = models.CharField(max_length=64, blank=True)
     recipient = models.CharField(max_length=64, blank=True)
     text = models.TextField()
@@ -405,7 +405,7 @@ class DeliveryReport(models.Model):
     """A report of Vonage about an SMS, once however often it came; kept if it came too early."""
 
     digest = models.CharField(max_length=64, unique=True)  # SHA-256 of what it says
-    message_uuid = models.CharField(max_length=64, db_index=True)
+    message_uuid = models.CharField("Vonage's UUID", max_length=64, db_index=True)
     reference = models.CharField(max_length=100, blank=True)
     status = models.CharField(max_length=32)
     reason = models.CharField(max_length=255, blank=True)
@@ -434,7 +434,7 @@ class OptOut(models.Model):
 
 class ErrandKind(models.TextChoices):
     DOCUMENT = "document"  # write the job's document
-    SMS = "sms"  # send an SMS
+    SMS = "sms", "SMS"  # send an SMS
     STATUS = "status"  # tell the client a status
 
 

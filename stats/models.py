@@ -23,7 +23,7 @@ class MessageQuerySet(models.QuerySet["Message"]):
 class Message(models.Model):
     """A billable message, stored once by its uuid. A fact: it never changes."""
 
-    uuid = models.UUIDField(primary_key=True)
+    uuid = models.UUIDField("UUID", primary_key=True)
     customer_id = models.BigIntegerField()
     type = models.CharField(max_length=255, blank=True)
     amount_thousandths = models.BigIntegerField()

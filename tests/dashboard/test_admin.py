@@ -3,6 +3,7 @@ import json
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from django.contrib import messages
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 
@@ -129,8 +130,9 @@ class TestAction:
 
         answer = act(*self.MAY, confirmed="yes")
 
-        (said,) = [str(message) for message in answer.context["messages"]]
-        assert said == "Ingested again: 1 rejected again, 1 stored and counted."
+        (said,) = answer.context["messages"]
+        assert str(said) == "Ingested again: 1 rejected again, 1 stored and counted."
+        assert said.level == messages.WARNING
         log = {(entry.user.username, entry.change_message) for entry in LogEntry.objects.all()}
         assert log == {
             ("someone", "Ingested again: stored and counted."),
