@@ -169,7 +169,7 @@ class TestAKey:
     def ask(self, api, headers):
         return api.get("/stats", headers=headers).status_code
 
-    def test_costs_no_query_once_it_is_known(self, api, django_assert_num_queries):
+    def test_costs_no_query_once_it_is_known(self, api, clock, django_assert_num_queries):
         headers = key("dashboard")
         api.get(PATHS["dashboard"], headers=headers)
 
