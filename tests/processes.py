@@ -1,6 +1,7 @@
 """Real processes for tests: started on free ports, waited for, and never left behind."""
 
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -17,13 +18,31 @@ import pytest
 import requests
 
 ROOT = Path(__file__).resolve().parent.parent
-PATIENCE = 60.0
+# Until a test is sure that something does not come: whatever a busy machine needs is less.
+PATIENCE = 120.0
+# Below those that systems give to connections, and to servers that take any.
+PORTS = range(20_000, 32_000)
+_given: set[int] = set()
 
 
 def free_port() -> int:
+    """A port for a server that starts later, or again, and that nobody gets by chance meanwhile."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    while True:
+        port = secrets.choice(PORTS[worker::workers])
+        if port not in _given and _is_free(port):
+            _given.add(port)
+            return port
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def eventually(check: Callable[[], Any], what: str, patience: float = PATIENCE) -> Any:

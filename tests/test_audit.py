@@ -1,7 +1,8 @@
 import json
-import subprocess
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_loader
+from subprocess import CompletedProcess, TimeoutExpired
+from types import SimpleNamespace
 
 import pytest
 
@@ -19,8 +20,10 @@ def audit(monkeypatch):
     loader.exec_module(module)
 
     def answering(stdout, stderr=""):
-        ran = subprocess.CompletedProcess([], 1, stdout, stderr)
-        monkeypatch.setattr(module.subprocess, "run", lambda *args, **options: ran)
+        ran = CompletedProcess([], 1, stdout, stderr)
+        # The script's own name alone: other threads have processes to run.
+        fake = SimpleNamespace(run=lambda *args, **options: ran, TimeoutExpired=TimeoutExpired)
+        monkeypatch.setattr(module, "subprocess", fake)
         return module.main()
 
     return answering

@@ -13,9 +13,18 @@ import requests
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import ConsoleMessage, Locator, Page, expect, sync_playwright
 
-from tests.processes import answers, environment, eventually, free_port, not_tested, running
+from tests.processes import (
+    PATIENCE,
+    answers,
+    environment,
+    eventually,
+    free_port,
+    not_tested,
+    running,
+)
 
 pytestmark = pytest.mark.processes
+expect.set_options(timeout=PATIENCE * 1_000)
 
 YEAR = 2020
 EVENTS = [
@@ -62,18 +71,19 @@ def site(tmp_path_factory):
             ("/messages/batch", MESSAGES),
             ("/client/jobs", JOB),
         ]:
-            requests.post(f"{url}{path}", json=content, timeout=10).raise_for_status()
+            requests.post(f"{url}{path}", json=content, timeout=PATIENCE).raise_for_status()
         report = f"{url}/dashboard?hotel_id=7&year={YEAR}&period=year"
         eventually(
-            lambda: requests.get(report, timeout=5).json()["total"]["bookings"] == 16,
+            lambda: requests.get(report, timeout=PATIENCE).json()["total"]["bookings"] == 16,
             "the events are ingested",
         )
         eventually(
-            lambda: "OPENED" in requests.get(f"{url}/jobs/123", timeout=5).text, "the job is opened"
+            lambda: "OPENED" in requests.get(f"{url}/jobs/123", timeout=PATIENCE).text,
+            "the job is opened",
         )
         yield SimpleNamespace(url=url, password=(folder / "admin_password").read_text().strip())
         run.send_signal(signal.SIGINT)
-        run.wait(30)
+        run.wait(PATIENCE)
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +106,7 @@ def looks(request):
 def page(chromium, site, looks):
     """A page of a browser that stays on this machine, and complains of nothing."""
     context = chromium.new_context(base_url=site.url, **looks)
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(PATIENCE * 1_000)
     page = context.new_page()
     complaints: list[str] = []
 
@@ -212,7 +222,8 @@ class TestPages:
         form.get_by_role("button", name="POST").click()
 
         expect(page.get_by_text("HTTP 201 Created")).to_be_visible()
-        assert requests.get(page.url.partition("/messages")[0] + f"/messages/{uuid}", timeout=5).ok
+        site = page.url.partition("/messages")[0]
+        assert requests.get(f"{site}/messages/{uuid}", timeout=PATIENCE).ok
 
     def test_the_form_of_a_payment_stands_alone(self, page: Page, is_for_everybody: Check):
         page.goto("/jobs/123/payments")

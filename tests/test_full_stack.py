@@ -19,7 +19,15 @@ import pytest
 import requests
 
 from tests.compose import command_of, environment_of, health_command_of
-from tests.processes import ROOT, answers, environment, eventually, free_port, running
+from tests.processes import (
+    PATIENCE,
+    ROOT,
+    answers,
+    environment,
+    eventually,
+    free_port,
+    running,
+)
 from tests.repairjobs.mongod import mongo_server_url  # noqa: F401 - a fixture
 from tests.servers import MariaDB, NoServer, Postgres, Redis, find, on_its_own, place_of
 
@@ -99,7 +107,7 @@ class Stack:
             env=self.env(service, service),
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=PATIENCE,
         )
 
     def output(self) -> str:
@@ -147,21 +155,22 @@ def stack(tmp_path_factory, mongo_server_url):  # noqa: F811
 
 
 def test_a_message_is_counted(stack):
-    assert requests.post(stack.url("web", "/messages"), json=MESSAGE, timeout=5).status_code == 201
+    sent = requests.post(stack.url("web", "/messages"), json=MESSAGE, timeout=PATIENCE)
+    assert sent.status_code == 201
 
-    totals = requests.get(stack.url("web", "/stats"), timeout=5).json()
+    totals = requests.get(stack.url("web", "/stats"), timeout=PATIENCE).json()
 
     assert totals == [{"customerId": 1, "type": "A", "count": 1, "totalAmount": "0.012"}]
 
 
 def test_an_event_comes_to_the_dashboard_from_the_other_process(stack):
-    sent = requests.post(stack.url("dataprovider", "/events"), json=EVENT, timeout=5)
+    sent = requests.post(stack.url("dataprovider", "/events"), json=EVENT, timeout=PATIENCE)
     assert sent.status_code == 201
 
     asked = stack.url("web", "/dashboard?hotel_id=7&year=2020&period=year")
 
     eventually(
-        lambda: requests.get(asked, timeout=5).json()["total"]["bookings"] == 1,
+        lambda: requests.get(asked, timeout=PATIENCE).json()["total"]["bookings"] == 1,
         "worker and beat bring the event",
     )
 
@@ -185,7 +194,7 @@ def test_a_row_of_the_clients_is_opened_and_its_customer_texted(stack):
     eventually(lambda: statuses(stack)[123] == "OPENED", "it is opened in the client's table")
     asked = stack.url("web", "/jobs/123")
     eventually(
-        lambda: requests.get(asked, timeout=5).json().get("job_status") == "OPENED",
+        lambda: requests.get(asked, timeout=PATIENCE).json().get("job_status") == "OPENED",
         "MongoDB's document says so",
     )
     assert stack.output().count("+447700900123") == 1
@@ -198,11 +207,11 @@ def test_every_container_is_healthy(stack):
 
 def test_the_data_provider_carries_nothing_else(stack):
     for path in ("/stats", "/jobs", "/dashboard", "/admin/"):
-        assert requests.get(stack.url("dataprovider", path), timeout=5).status_code == 404
+        assert requests.get(stack.url("dataprovider", path), timeout=PATIENCE).status_code == 404
 
 
 def test_nobody_has_made_up_jobs_where_the_client_is_on_a_server(stack):
-    assert requests.get(stack.url("web", "/client/jobs"), timeout=5).status_code == 404
+    assert requests.get(stack.url("web", "/client/jobs"), timeout=PATIENCE).status_code == 404
 
 
 def test_migrating_again_changes_nothing(stack):
@@ -267,16 +276,16 @@ def test_a_rolling_restart_loses_no_message_that_is_sent_again(stack):
         for name in names:
             eventually(lambda: all(s.accepted for s in senders), "they are at work")
             old[name].send_signal(signal.SIGTERM)
-            assert old[name].wait(30) == 0
+            assert old[name].wait(PATIENCE) == 0
             running_ones.enter_context(stack.start("web", name))
             eventually(lambda: answers(stack.url(name, "/healthz")), "its successor answers")  # noqa: B023
         for sender in senders:
             sender.is_enough.set()
-            sender.join(30)
+            sender.join(PATIENCE)
 
         for sender in senders:
             asked = stack.url("web 2", f"/stats?customerId={sender.customer_id}")
-            assert requests.get(asked, timeout=5).json()[0]["count"] == len(sender.accepted)
+            assert requests.get(asked, timeout=PATIENCE).json()[0]["count"] == len(sender.accepted)
             # What was under way was answered; what came too late found nobody.
             assert set(sender.refused) <= {"ConnectionError"}, sender.refused
 
@@ -293,7 +302,7 @@ def test_two_beats_and_two_workers_of_which_one_ends_do_everything_once(stack):
 
         stack.processes["worker-repairjobs"].send_signal(signal.SIGTERM)
 
-        assert stack.processes["worker-repairjobs"].wait(60) == 0
+        assert stack.processes["worker-repairjobs"].wait(PATIENCE) == 0
         eventually(lambda: {statuses(stack)[i] for i in job_ids} == {"OPENED"}, "all are opened")
     assert [stack.output().count(f"+447700900{i}") for i in job_ids] == [1] * len(job_ids)
 
@@ -304,4 +313,4 @@ def test_sigterm_ends_a_process_by_itself(stack, service):
 
     process.send_signal(signal.SIGTERM)
 
-    assert process.wait(30) == 0
+    assert process.wait(PATIENCE) == 0

@@ -151,7 +151,7 @@ def test_each_store_may_be_away_for_a_while(servers, stack):
     eventually(lambda: booked() == senders["events"].accepted, "every event is on the dashboard")
     paid = stack.in_mariadb(f"SELECT COUNT(*) FROM {stack.name}_repairjobs.repairjobs_payment")
     assert paid == [(senders["payments"].accepted,)]
-    eventually(lambda: set(statuses(stack).values()) == {"OPENED"}, "every job is opened", 120)
+    eventually(lambda: set(statuses(stack).values()) == {"OPENED"}, "every job is opened")
     for job_id in statuses(stack):
         assert stack.output().count(f"+447700900{job_id}") == 1
         document = requests.get(stack.url("web", f"/jobs/{job_id}"), timeout=60)

@@ -7,6 +7,7 @@ import pytest
 import requests
 
 from tests.processes import (
+    PATIENCE,
     answers,
     environment,
     eventually,
@@ -39,7 +40,7 @@ def url(env, path=""):
 
 def bookings(env):
     asked = url(env, "/dashboard?hotel_id=7&year=2020&period=year")
-    return requests.get(asked, timeout=5).json()["total"]["bookings"]
+    return requests.get(asked, timeout=PATIENCE).json()["total"]["bookings"]
 
 
 def test_seed_fills_the_dashboard_without_a_server(env):
@@ -56,12 +57,13 @@ class TestMakeRun:
     def test_brings_a_posted_event_to_the_dashboard_and_keeps_it(self, env, tmp_path):
         with running(env, sys.executable, "-m", "config.run") as run:
             eventually(lambda: answers(url(env, "/readyz")), "the web is ready")
-            assert requests.post(url(env, "/events"), json=EVENT, timeout=5).status_code == 201
+            sent = requests.post(url(env, "/events"), json=EVENT, timeout=PATIENCE)
+            assert sent.status_code == 201
             eventually(lambda: bookings(env) == 1, "worker and beat bring the event")
 
             run.send_signal(signal.SIGINT)
 
-            assert run.wait(30) == 0
+            assert run.wait(PATIENCE) == 0
             assert processes_with(f"DATA_DIR={tmp_path}") == []
         log = (tmp_path / "output.log").read_text()
         assert "Ingested events: stored=1" in log
@@ -71,13 +73,13 @@ class TestMakeRun:
             eventually(lambda: answers(url(env, "/readyz")), "it starts again")
             assert bookings(env) == 1
             again.send_signal(signal.SIGHUP)
-            assert again.wait(30) == 0
+            assert again.wait(PATIENCE) == 0
             assert processes_with(f"DATA_DIR={tmp_path}") == []
 
     def test_says_that_the_port_is_taken(self, env, tmp_path):
         with running(env, sys.executable, "-m", "http.server", env["PORT"], "--bind", "127.0.0.1"):
             eventually(lambda: answers(url(env)), "somebody else has the port")
             with running(env, sys.executable, "-m", "config.run") as run:
-                assert run.wait(30) == 1
+                assert run.wait(PATIENCE) == 1
 
         assert "choose another port: make run PORT=8001" in (tmp_path / "output.log").read_text()

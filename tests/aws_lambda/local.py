@@ -19,7 +19,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 from uuid import uuid4
 
-from tests.processes import running
+from tests.processes import PATIENCE, running
 
 START = "/2018-06-01/runtime"
 TIMED_OUT = "Sandbox.Timedout"
@@ -66,7 +66,7 @@ class Function:
         server.pid.set_result(self.process.pid)
         self.server = server
 
-    def invoke(self, event: Any = None, seconds: float = 60.0) -> Any:
+    def invoke(self, event: Any = None, seconds: float = PATIENCE) -> Any:
         """The answer to an invocation that may take so long.
 
         :raises Failed: as Lambda tells of it.

@@ -102,12 +102,12 @@ class TestAJob:
 class TestTime:
     def test_that_is_over_leaves_the_rest_to_the_next_invocation(self, own_cloud, stores):
         collect = own_cloud("collect_jobs", "repairjobs")
-        text = own_cloud("run_sms_errands", "repairjobs", SMS_PER_SECOND="8")
+        text = own_cloud("run_sms_errands", "repairjobs", SMS_PER_SECOND="3")
         stores.add_jobs(*range(1, 21))
         assert text.invoke()["tried"] == 0
         assert collect.invoke()["collected"] == 20
 
-        cut = text.invoke(seconds=SPARE_SECONDS + 2)
+        cut = text.invoke(seconds=SPARE_SECONDS + 5)
 
         before = stores.sms()["accepted"]
         assert cut == {"tried": before, "out_of_time": True}

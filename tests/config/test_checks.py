@@ -9,7 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 from config.checks import SETTINGS, refuse_unsafe_settings
 from config.settings import MYSQL_OPTIONS
 from tests.config.test_security import IN_PRODUCTION
-from tests.processes import ROOT, environment, manage
+from tests.processes import PATIENCE, ROOT, environment, manage
 
 MYSQL = {"ENGINE": "django.db.backends.mysql"}
 ERRANDS = "repairjobs.tasks.run_errands"
@@ -95,7 +95,7 @@ class TestProcesses:
             env=env,
             text=True,
             capture_output=True,
-            timeout=60,
+            timeout=PATIENCE,
         )
 
         assert ran.returncode != 0

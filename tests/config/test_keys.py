@@ -20,7 +20,15 @@ from config.models import ApiKey
 from config.wsgi import application
 from repairjobs import sandbox_api
 from tests.config.doors import METHODS, closed_doors, key
-from tests.processes import answers, environment, eventually, free_port, manage, running
+from tests.processes import (
+    PATIENCE,
+    answers,
+    environment,
+    eventually,
+    free_port,
+    manage,
+    running,
+)
 
 pytestmark = pytest.mark.django_db(databases="__all__")
 
@@ -169,7 +177,7 @@ class TestAKey:
     def ask(self, api, headers):
         return api.get("/stats", headers=headers).status_code
 
-    def test_costs_no_query_once_it_is_known(self, api, django_assert_num_queries):
+    def test_costs_no_query_once_it_is_known(self, api, clock, django_assert_num_queries):
         headers = key("dashboard")
         api.get(PATHS["dashboard"], headers=headers)
 
@@ -435,7 +443,7 @@ def test_a_process_of_one_service_asks_for_keys_by_default(tmp_path):
     with running(env, *web, "--port", env["PORT"], "--blocking-threads", "2"):
         eventually(lambda: answers(f"{url}/healthz"), "the web answers")
         statuses = [
-            requests.get(f"{url}/events", headers=headers, timeout=5).status_code
+            requests.get(f"{url}/events", headers=headers, timeout=PATIENCE).status_code
             for headers in [
                 {},
                 *[{"Authorization": f"Api-Key {each.stdout.strip()}"} for each in made],

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
+from threading import Lock
 
 from django.utils import timezone
 
@@ -26,14 +27,17 @@ class Phone:
 
     received: list[tuple[str, str]] = field(default_factory=list)
     answers: list[Exception | None] = field(default_factory=list)
+    lock: Lock = field(default_factory=Lock)
 
     def send(self, *, to: str, text: str, reference: str) -> str:
-        answer = self.answers.pop(0) if self.answers else None
-        if not isinstance(answer, sms.SmsRefused | sms.SmsNotSent):
-            self.received.append((to, text))
+        with self.lock:  # threads may send at once, and each SMS has a uuid of its own
+            answer = self.answers.pop(0) if self.answers else None
+            if not isinstance(answer, sms.SmsRefused | sms.SmsNotSent):
+                self.received.append((to, text))
+            uuid = f"uuid-{len(self.received)}"
         if answer:
             raise answer
-        return f"uuid-{len(self.received)}"
+        return uuid
 
 
 def collect(at: datetime = NOON) -> int:

@@ -391,8 +391,7 @@ class TestMongo:
         assert len({id(each) for each in found}) == 1
 
     @pytest.mark.processes
-    def test_gets_over_a_frozen_a_killed_and_a_restarted_server(self, mongo_url, monkeypatch):
-        monkeypatch.setattr(module, "CALL_TIMEOUT", 1_000)
+    def test_gets_over_a_frozen_a_killed_and_a_restarted_server(self, mongo_url):
         try:
             with running_mongod() as server:
                 store = MongoDocuments(server.url)
@@ -407,7 +406,6 @@ class TestMongo:
                     store.get("00123")
                 server.start()
 
-                monkeypatch.undo()
                 store.put(document(status="CLOSED"), version=2)
                 assert store.get("00123") == document(status="CLOSED")
         except NoMongod as error:

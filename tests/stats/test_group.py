@@ -141,7 +141,8 @@ class TestGroupWriter:
     def test_waits_for_a_bounded_time_and_forgets_who_gave_up(
         self, store, writer, threads, monkeypatch
     ):
-        monkeypatch.setattr(group, "WAIT_SECONDS", 0.05)
+        # Long enough for the writer to take up the first one before it gives up.
+        monkeypatch.setattr(group, "WAIT_SECONDS", 2.0)
         first, waiting = submit_while_busy(store, writer, threads, [1, 2])
 
         assert all(isinstance(it.exception(30), OperationalError) for it in [first, *waiting])
