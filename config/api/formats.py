@@ -163,6 +163,12 @@ def is_form_only(context: Mapping[str, Any]) -> bool:
 
 
 class ContentNegotiation(negotiation.DefaultContentNegotiation):
+    """DRF's, but ``format`` in the URL says it all, whatever ``Accept`` asks for."""
+
+    def get_accept_list(self, request: Request) -> list[str]:
+        accepted: list[str] = super().get_accept_list(request)
+        return [*accepted, "*/*"] if "format" in request.query_params else accepted
+
     def filter_renderers(
         self, renderers: Iterable[renderers.BaseRenderer], format: str
     ) -> list[renderers.BaseRenderer]:
