@@ -4,6 +4,7 @@ import json
 import math
 import re
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from typing import IO, Any
 
 from django.http import HttpRequest
@@ -14,6 +15,7 @@ from rest_framework.exceptions import ParseError, ValidationError
 from rest_framework.request import Request
 
 MOST_DIGITS = 4_000  # Python reads no more than 4,300
+EXACT_FLOATS = 2**53  # from here on a float may be another whole number than what was written
 CODE = re.compile("`([^`]+)`")  # in a docstring
 
 
@@ -21,11 +23,24 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
+def _read_number(text: str) -> int | float:
+    """Read a number with a point or an exponent; ``9007199254740993.0`` is that very number.
+
+    What a float can only show as another whole number is infinite: bad where it is used.
+    """
+    number = float(text)
+    if math.isinf(number) or abs(number) < EXACT_FLOATS:
+        return number
+    exact = Decimal(text)
+    return int(exact) if exact == exact.to_integral_value() else math.inf
+
+
 # One for all: json.loads would make a new one each time.
-_decoder = json.JSONDecoder(parse_constant=_refuse_constant)
+_decoder = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_read_number)
 # A number with too many digits to be read is infinite: bad where it is used, not elsewhere.
 _lenient_decoder = json.JSONDecoder(
     parse_constant=_refuse_constant,
+    parse_float=_read_number,
     parse_int=lambda text: int(text) if len(text) < MOST_DIGITS else math.inf,
 )
 
@@ -148,6 +163,12 @@ def is_form_only(context: Mapping[str, Any]) -> bool:
 
 
 class ContentNegotiation(negotiation.DefaultContentNegotiation):
+    """DRF's, but ``format`` in the URL says it all, whatever ``Accept`` asks for."""
+
+    def get_accept_list(self, request: Request) -> list[str]:
+        accepted: list[str] = super().get_accept_list(request)
+        return [*accepted, "*/*"] if "format" in request.query_params else accepted
+
     def filter_renderers(
         self, renderers: Iterable[renderers.BaseRenderer], format: str
     ) -> list[renderers.BaseRenderer]:

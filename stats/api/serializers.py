@@ -5,7 +5,7 @@ from django.utils import timezone
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from config.api.fields import ChoiceField, Int64Field
+from config.api.fields import ChoiceField, DayField, Int64Field
 from config.api.parsing import to_whole_number
 from stats.api.rules import ALLOWED, LONGEST_TYPE, TYPE_SCHEMA, read_message, spoken_message
 from stats.bulk import Content
@@ -102,10 +102,8 @@ class QuestionSerializer(serializers.Serializer[Any]):
         trim_whitespace=False,
         help_text=f"a message type, up to {LONGEST_TYPE} characters",
     )
-    first = serializers.DateField(
-        required=False, help_text="the first day (UTC), an ISO 8601 date (2026-01-31)"
-    )
-    last = serializers.DateField(
+    first = DayField(required=False, help_text="the first day (UTC), an ISO 8601 date (2026-01-31)")
+    last = DayField(
         required=False, help_text="the last day (UTC), which belongs to it; an ISO 8601 date"
     )
     interval = ChoiceField(

@@ -282,6 +282,19 @@ class TestPages:
 
         assert text.count("-H &quot;Authorization: Api-Key $API_KEY&quot;") == 3
 
+    @pytest.mark.parametrize(
+        "path", ["/stats", "/messages", "/events", "/dashboard?hotel_id=1", "/jobs", "/jobs/123"]
+    )
+    def test_give_way_to_a_format_in_the_address(self, api, job, path):
+        given = api.get(path)
+
+        asked = api.get(
+            f"{path}{'&' if '?' in path else '?'}format=json", headers={"Accept": "text/html"}
+        )
+
+        assert (asked.status_code, asked["Content-Type"]) == (200, "application/json")
+        assert asked.json() == given.json()
+
     @pytest.mark.parametrize("path", ["/stats", "/dashboard?hotel_id=1"])
     def test_show_nothing_without_a_key(self, api, settings, path):
         settings.API_KEYS_REQUIRED = True

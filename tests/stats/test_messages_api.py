@@ -228,6 +228,30 @@ class TestPostMessages:
 
         assert door.post("/messages", data=body).json["customerId"] == 1
 
+    @pytest.mark.parametrize(
+        ("spelling", "number"),
+        [
+            ("9007199254740993.0", 2**53 + 1),
+            ("-9223372036854775808.0", -(2**63)),
+            ("9.223372036854775807e18", 2**63 - 1),
+        ],
+    )
+    def test_bills_no_other_customer_for_what_a_float_cannot_hold(self, door, spelling, number):
+        body = json.dumps(sent()).replace('"customerId": 1', f'"customerId": {spelling}')
+
+        assert door.post("/messages", data=body).json["customerId"] == number
+        batch = door.post("/messages/batch", data=f"[{body}]".encode()).json
+        assert (batch["duplicates"], batch["rejected"]) == (1, [])
+
+    @pytest.mark.parametrize("number", ["9007199254740993.5", "9223372036854775808.0", "1e400"])
+    def test_refuses_a_large_number_that_is_no_customers_id(self, door, number):
+        body = json.dumps(sent()).replace('"customerId": 1', f'"customerId": {number}')
+
+        answer = door.post("/messages", data=body)
+
+        assert answer.status_code == 400
+        assert list(answer.json) == ["customerId"]
+
     def test_refuses_a_body_over_64_kib(self, door):
         answer = door.post("/messages", sent(comment="x" * 65_536))
 

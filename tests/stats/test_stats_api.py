@@ -101,6 +101,10 @@ class TestGetStats:
             ("to=tomorrow", "to"),
             ("from=0000-01-01", "from"),
             ("from=10000-01-01", "from"),
+            ("from=2026-1-1", "from"),
+            ("to=20260101", "to"),
+            ("to=2026-W01-1", "to"),
+            ("from=%EF%BC%92026-01-01", "from"),  # a full-width 2
             ("interval=year", "interval"),
             ("customerId=x", "customerId"),
             ("customerId=9223372036854775808", "customerId"),
