@@ -193,7 +193,9 @@ def read_new() -> float:
     behind = "FROM Jobs WHERE Job_id > %s"
 
     def look() -> int:
-        found, after = 0, watermark - LOOK_BACK
+        newest_first = "FROM Jobs WHERE Job_id < %s ORDER BY Job_id DESC"
+        back = f"SELECT Job_id {newest_first} LIMIT 1 OFFSET {LOOK_BACK - 1}"
+        found, after = 0, _rows("client", back, [watermark])[0][0]
         while ids := _rows(
             "client", f"SELECT Job_id {behind} ORDER BY Job_id LIMIT {PAGE}", [after]
         ):

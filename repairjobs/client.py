@@ -12,7 +12,7 @@ from django.db import (
     transaction,
 )
 
-from repairjobs.models import LARGEST_ID, ClientJob, Piece
+from repairjobs.models import LARGEST_ID, SMALLEST_ID, ClientJob, Piece
 
 
 class ClientUnavailable(Exception):
@@ -30,6 +30,17 @@ def new_jobs(*, after: int, size: int) -> Piece:
     """
     with _asking():
         return ClientJob.objects.piece(after=after, size=size)
+
+
+def id_before(job_id: int, *, rows: int) -> int:
+    """The id of the row that stands so many rows before an id, or one below all ids.
+
+    :raises ClientUnavailable:
+    """
+    with _asking():
+        before = ClientJob.objects.filter(job_id__lt=job_id).order_by("-job_id")
+        found = before.values_list("job_id", flat=True)[rows - 1 : rows].first()
+    return SMALLEST_ID - 1 if found is None else found
 
 
 def fetch(job_ids: Iterable[int]) -> dict[int, ClientJob]:

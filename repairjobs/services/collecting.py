@@ -23,7 +23,7 @@ from repairjobs.transactions import in_transaction
 
 Progress = Callable[[int], object]
 
-# How many ids below the highest one are read again: ids are not given in order of creation.
+# How many rows below the highest id are read again: ids are not given in order of creation.
 LOOK_BACK = 1_000
 SWEEP_ROWS = 20_000
 # So many NEW jobs in a first collect are a table that was in use before us.
@@ -42,7 +42,7 @@ def collect_jobs(*, at: datetime, keep_going: KeepGoing = always) -> int:
     known_to = after
     if state.watermark is not None:
         known_to = state.watermark
-        after = max(known_to - LOOK_BACK, after)
+        after = client.id_before(known_to, rows=LOOK_BACK)
     while (piece := client.new_jobs(after=after, size=CHUNK)).end is not None:
         collected += take_over(piece, at=at)
         after = piece.end
@@ -53,7 +53,9 @@ def collect_jobs(*, at: datetime, keep_going: KeepGoing = always) -> int:
 
 
 def sweep_jobs(*, at: datetime) -> int:
-    """Look for NEW jobs in the next stretch of the client's whole table, round and round.
+    """Look for NEW jobs in the next stretch of the client's table, round and round.
+
+    It ends where collecting has come to, and begins anew.
 
     Return how many were taken over.
 
@@ -64,7 +66,8 @@ def sweep_jobs(*, at: datetime) -> int:
         return 0
     piece = client.new_jobs(after=state.swept_to, size=SWEEP_ROWS)
     collected = take_over(piece, at=at)
-    swept_to = SMALLEST_ID - 1 if piece.end is None else piece.end
+    is_through = piece.end is None or piece.end >= (state.watermark or SMALLEST_ID - 1)
+    swept_to = SMALLEST_ID - 1 if is_through else piece.end
     Collection.objects.filter(pk=1).update(swept_to=swept_to)
     return collected
 

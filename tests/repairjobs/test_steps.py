@@ -88,21 +88,26 @@ class TestCollect:
         assert desk.status_of(1) == ("OPENED", "OPENED", "OPENED")
         assert phone.received == []
 
-    def test_finds_ids_that_come_late(self):
+    @pytest.mark.parametrize("late", [1_999, -5])
+    def test_finds_ids_that_come_late(self, late):
         ClientJobFactory(job_id=2_000)
         desk.collect()
-        ClientJobFactory(job_id=1_001)
+        ClientJobFactory(job_id=late)
 
         assert desk.collect() == 1
 
-    def test_leaves_lower_ids_to_the_sweep(self):
-        ClientJobFactory(job_id=2_000)
+    def test_leaves_what_stands_far_below_to_the_sweep(self, monkeypatch):
+        monkeypatch.setattr(collecting, "LOOK_BACK", 2)
+        for job_id in (10, 20, 30):
+            ClientJobFactory(job_id=job_id)
         desk.collect()
-        ClientJobFactory(job_id=-5)
+        for job_id in (-5, 11):
+            ClientJobFactory(job_id=job_id)
 
         assert desk.collect() == 0
+        assert collecting.sweep_jobs(at=NOON) == 2
+        ClientJobFactory(job_id=-7)
         assert collecting.sweep_jobs(at=NOON) == 1
-        assert Job.objects.filter(pk=-5).exists()
 
     def test_is_not_blinded_by_the_highest_id_of_all(self):
         ClientJobFactory(job_id=2**31 - 1)
