@@ -26,6 +26,9 @@ class AdminPage(NamedTuple):
         return self._replace(model=f"{app}.{self.model}")
 
 
+Freshness = Mapping[str, datetime | int | None]
+
+
 class ServiceConfig(AppConfig):
     """What a service tells the shell about itself, for ``/``, ``/docs``, metrics and admin."""
 
@@ -38,8 +41,8 @@ class ServiceConfig(AppConfig):
     # What a person may look at in the admin, what matters most first.
     admin_pages: ClassVar[list[AdminPage]] = []
 
-    def freshness(self) -> Mapping[str, str]:
-        """How fresh the service's content is, in words."""
+    def freshness(self) -> Freshness:
+        """How fresh the service's content is: instants by what happened then, and counts."""
         raise NotImplementedError
 
     def stores(self) -> Mapping[str, bool]:
@@ -62,3 +65,14 @@ class ServiceConfig(AppConfig):
 def carried_services(apps: Apps) -> Iterator[ServiceConfig]:
     """The services of this process."""
     return (each for each in apps.get_app_configs() if isinstance(each, ServiceConfig))
+
+
+def spoken_freshness(service: ServiceConfig) -> dict[str, str]:
+    """How fresh a service's content is, for people to read."""
+    return {what: _spoken(value) for what, value in service.freshness().items()}
+
+
+def _spoken(value: datetime | int | None) -> str:
+    if value is None:
+        return "–"
+    return f"{value:%Y-%m-%d %H:%M:%S} UTC" if isinstance(value, datetime) else f"{value:,}"

@@ -1,6 +1,6 @@
 """The shell's own pages: what runs here, whether it is well, and how to use it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial, wraps
 from http import HTTPStatus
 from typing import Any
@@ -22,10 +22,10 @@ from kombu.exceptions import KombuError
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from rest_framework.exceptions import APIException, NotAuthenticated
 
-from config.api.access import KeyAuthentication, is_for_log_in, is_staff, to_log_in
+from config.api.access import KeyAuthentication, is_for_log_in, is_staff, log_in_page
 from config.api.errors import RETRY_AFTER_SECONDS
 from config.api.formats import wants_page
-from config.apps import ServiceConfig, carried_services
+from config.apps import ServiceConfig, carried_services, spoken_freshness
 from config.keyring import KEYWORD
 
 View = Callable[..., HttpResponse]
@@ -62,7 +62,7 @@ def known_callers_only(view: View) -> View:
         except APIException as error:
             refusal = error
         if is_for_log_in(request, refusal):
-            return to_log_in(request)
+            return log_in_page(request)
         return _refused(refusal)
 
     return guarded
@@ -80,16 +80,17 @@ def _refused(refusal: APIException) -> HttpResponse:
 @vary_on_headers("Accept")
 def index(request: HttpRequest) -> HttpResponse:
     """What runs here, how fresh it is, and where to go on."""
+    is_page = wants_page(request)
     services = [
         {
             "name": str(service.verbose_name),
             "summary": service.summary,
             "links": [{"title": title, "path": link} for title, link in service.links],
-            "freshness": _freshness(service),
+            "freshness": _freshness(service, is_page=is_page),
         }
         for service in carried_services(apps)
     ]
-    if wants_page(request):
+    if is_page:
         context = {
             "services": services,
             "has_admin": settings.CARRIES_ALL,
@@ -113,9 +114,9 @@ def _commands(request: HttpRequest) -> list[tuple[str, str]]:
     return found[:MOST_COMMANDS]
 
 
-def _freshness(service: ServiceConfig) -> dict[str, str]:
+def _freshness(service: ServiceConfig, *, is_page: bool) -> Mapping[str, Any]:
     try:
-        return dict(service.freshness())
+        return spoken_freshness(service) if is_page else service.freshness()
     except DatabaseAway:
         return {"Store": "away"}
 

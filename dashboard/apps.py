@@ -1,7 +1,7 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from config.apps import AdminPage, ServiceConfig
+from config.apps import AdminPage, Freshness, ServiceConfig
 from config.cards import Card, MaySee
 
 
@@ -31,13 +31,13 @@ class DashboardConfig(ServiceConfig):
     def ready(self) -> None:
         from dashboard import checks  # noqa: F401 (registers itself)
 
-    def freshness(self) -> Mapping[str, str]:
+    def freshness(self) -> Freshness:
         from dashboard.models import Ingestion
 
         state = Ingestion.objects.current()
         return {
-            "Last complete ingestion": spoken(state.completed_at),
-            "Ingested through": spoken(state.watermark),
+            "Last complete ingestion": state.completed_at,
+            "Ingested through": state.watermark,
         }
 
     def admin_cards(self, *, may_see: MaySee, at: datetime) -> Iterable[Card]:
@@ -58,7 +58,3 @@ class DashboardConfig(ServiceConfig):
                 state.completed_at.timestamp(),
             )
         return gauges
-
-
-def spoken(instant: object) -> str:
-    return f"{instant:%Y-%m-%d %H:%M:%S} UTC" if instant else "–"

@@ -1,6 +1,4 @@
-from collections.abc import Mapping
-
-from config.apps import AdminPage, ServiceConfig
+from config.apps import AdminPage, Freshness, ServiceConfig
 
 
 class DataProviderConfig(ServiceConfig):
@@ -16,8 +14,8 @@ class DataProviderConfig(ServiceConfig):
     commands = [("Ask for hotel 1's first two events", "'{url}/events?hotel_id=1&limit=2'")]
     admin_pages = [AdminPage("event", "event_note")]
 
-    def freshness(self) -> Mapping[str, str]:
+    def freshness(self) -> Freshness:
         from dataprovider.models import Event
 
         last = Event.objects.order_by("-recorded_at").first()
-        return {"Last event recorded": f"{last.recorded_at:%Y-%m-%d %H:%M:%S} UTC" if last else "–"}
+        return {"Last event recorded": last.recorded_at if last else None}

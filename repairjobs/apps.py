@@ -6,7 +6,7 @@ from django.conf import settings
 from django.core.management.base import CommandError
 from django.db.models.signals import pre_migrate
 
-from config.apps import AdminPage, ServiceConfig
+from config.apps import AdminPage, Freshness, ServiceConfig
 from config.cards import Card, MaySee
 
 
@@ -41,14 +41,12 @@ class RepairJobsConfig(ServiceConfig):
         super().ready()
         pre_migrate.connect(spare_the_client, sender=self)
 
-    def freshness(self) -> Mapping[str, str]:
+    def freshness(self) -> Freshness:
         from repairjobs.models import Collection, Job
 
-        state = Collection.objects.current()
-        seen = f"{state.completed_at:%Y-%m-%d %H:%M:%S} UTC" if state.completed_at else "–"
         return {
-            "Last look for new jobs": seen,
-            "Jobs under way": str(Job.objects.under_way().count()),
+            "Last look for new jobs": Collection.objects.current().completed_at,
+            "Jobs under way": Job.objects.under_way().count(),
         }
 
     def admin_cards(self, *, may_see: MaySee, at: datetime) -> Iterable[Card]:

@@ -2,7 +2,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from wsgiref.types import WSGIApplication
 
-from config.apps import AdminPage, ServiceConfig
+from config.apps import AdminPage, Freshness, ServiceConfig
 from config.cards import Card, MaySee
 
 
@@ -30,11 +30,10 @@ class StatsConfig(ServiceConfig):
         AdminPage("message", "receipt_long"),
     ]
 
-    def freshness(self) -> Mapping[str, str]:
+    def freshness(self) -> Freshness:
         from stats.models import Message
 
-        last = Message.objects.last_timestamp()
-        return {"Last message": f"{last:%Y-%m-%d %H:%M:%S} UTC" if last else "–"}
+        return {"Last message": Message.objects.last_timestamp()}
 
     def gauges(self) -> Mapping[str, tuple[str, float]]:
         from stats.models import Message

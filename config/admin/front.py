@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.text import capfirst
 
-from config.apps import AdminPage, ServiceConfig, carried_services
+from config.apps import AdminPage, ServiceConfig, carried_services, spoken_freshness
 from config.cards import Chart, Figure
 
 admin.site.index_template = "config/admin/index.html"
@@ -52,7 +52,7 @@ def _section(service: ServiceConfig, request: HttpRequest) -> dict[str, Any]:
     section: dict[str, Any] = {"name": service.verbose_name, "summary": service.summary}
     may_see = partial(_may_see, request, service.label)
     try:
-        section["freshness"] = service.freshness()
+        section["freshness"] = spoken_freshness(service)
         cards = list(service.admin_cards(may_see=may_see, at=timezone.now()))
     except (OperationalError, InterfaceError):
         return section | {"is_away": True}

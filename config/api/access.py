@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
 from django.urls import reverse
 from rest_framework import status
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication
@@ -150,9 +151,19 @@ def is_for_log_in(request: Request | HttpRequest, refusal: Exception) -> bool:
     )
 
 
-def to_log_in(request: Request | HttpRequest) -> HttpResponseRedirect:
+def log_in_page(request: Request | HttpRequest) -> HttpResponse:
+    """401, as a page that leads to where people sign in, and from there back."""
     query = urlencode({"next": request.get_full_path()})
-    return HttpResponseRedirect(f"{reverse('admin:login')}?{query}")
+    context = {
+        "title": "Sign in to see this page",
+        "detail": "It is for those who are signed in, and for programs with an API key.",
+        "log_in": f"{reverse('admin:login')}?{query}",
+    }
+    return HttpResponse(
+        render_to_string("config/refusal.html", context),
+        status=status.HTTP_401_UNAUTHORIZED,
+        headers={"WWW-Authenticate": KEYWORD, "Vary": "Accept"},
+    )
 
 
 class RateLimit(BaseThrottle):

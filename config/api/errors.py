@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from django.http import HttpResponseRedirect
+from django.http import HttpResponse
 from rest_framework import serializers, status
 from rest_framework.exceptions import (
     APIException,
@@ -14,7 +14,7 @@ from rest_framework.exceptions import (
 from rest_framework.response import Response
 from rest_framework.views import exception_handler as drf_exception_handler
 
-from config.api.access import is_for_log_in, to_log_in
+from config.api.access import is_for_log_in, log_in_page
 from config.stores import is_away
 
 RETRY_AFTER_SECONDS = 5
@@ -46,12 +46,10 @@ class BodyTooLarge(APIException):
         super().__init__(f"The body is too large; allowed: {allowed} bytes.")
 
 
-def exception_handler(
-    error: Exception, context: dict[str, Any]
-) -> Response | HttpResponseRedirect | None:
-    """DRF's own answers, 503 while a store is away, and the log-in for browsers."""
+def exception_handler(error: Exception, context: dict[str, Any]) -> Response | HttpResponse | None:
+    """DRF's own answers, 503 while a store is away, and a way to sign in for browsers."""
     if isinstance(error, NotAuthenticated) and is_for_log_in(context["request"], error):
-        return to_log_in(context["request"])
+        return log_in_page(context["request"])
     if is_away(error):
         return Response(
             {"detail": AWAY_DETAIL},

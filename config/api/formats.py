@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import IO, Any
+from urllib.parse import parse_qs
 
 from django.http import HttpRequest
 from django.utils.html import conditional_escape
@@ -180,5 +181,7 @@ class ContentNegotiation(negotiation.DefaultContentNegotiation):
 
 
 def wants_page(request: HttpRequest | Request) -> bool:
-    """Whether a person's browser asks, rather than a program."""
+    """Whether a person's browser asks, rather than a program; ``format`` in the URL says it all."""
+    if asked := parse_qs(request.META["QUERY_STRING"]).get("format"):
+        return asked == ["api"]
     return request.get_preferred_type(["application/json", "text/html"]) == "text/html"

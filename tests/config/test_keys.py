@@ -1,3 +1,4 @@
+import html
 import json
 import re
 import sys
@@ -42,6 +43,7 @@ PATHS = {
     "dashboard": "/dashboard?hotel_id=1",
     "repairjobs": "/jobs",
 }
+BROWSER = {"Accept": "text/html,*/*;q=0.8"}
 MESSAGE = {
     "customerId": 1,
     "type": "A",
@@ -310,12 +312,23 @@ class TestPeople:
         return sign_in
 
     @pytest.mark.parametrize("path", ["/", "/messages", "/dashboard?hotel_id=1", "/jobs?limit=5"])
-    def test_who_did_not_sign_in_go_to_the_log_in(self, client, path):
-        answer = client.get(path, headers={"Accept": "text/html,*/*;q=0.8"})
+    def test_who_did_not_sign_in_are_led_to_the_log_in_and_back(self, client, browser, path):
+        answer = client.get(path, headers=BROWSER)
 
-        assert answer.status_code == 302
-        assert answer.headers["Location"].startswith("/admin/login/?next=%2F")
-        assert client.get(answer.headers["Location"]).status_code == 200
+        assert answer.status_code == 401
+        assert answer.headers["WWW-Authenticate"] == "Api-Key"
+        log_in = html.unescape(re.search('class="button" href="([^"]+)"', answer.text)[1])
+        browser(password="of the tests")
+        sent = {"username": "someone", "password": "of the tests"}
+        back = client.post(log_in, sent)
+        assert (back.status_code, back.headers["Location"]) == (302, path)
+
+    @pytest.mark.parametrize("path", ["/?", "/messages?", "/dashboard?hotel_id=1&", "/nowhere?"])
+    def test_who_ask_for_json_get_it_in_a_browser_too(self, client, path):
+        answer = client.get(f"{path}format=json", headers=BROWSER)
+
+        assert answer.status_code in {401, 404}
+        assert list(answer.json()) == ["detail"]
 
     def test_read_what_they_may_view(self, browser):
         client = browser("view_message")

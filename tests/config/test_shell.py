@@ -2,6 +2,8 @@ import json
 import re
 import subprocess
 import sys
+from datetime import UTC, datetime
+from uuid import uuid4
 
 import pytest
 from django.core.management import call_command
@@ -9,6 +11,7 @@ from django.db import OperationalError
 from django.test import Client
 from django.urls import get_resolver
 
+from stats.models import Message
 from tests.processes import ROOT, environment
 
 OWN_STORES = ["default", "dataprovider", "dashboard", "repairjobs"]
@@ -90,6 +93,17 @@ class TestPages:
         names = [service["name"] for service in api.get("/").json()["services"]]
 
         assert names == ["Stats", "Data provider", "Dashboard", "Repair jobs"]
+
+    def test_tell_how_fresh_all_is_in_words_and_in_iso_8601(self, api):
+        noon = datetime(2026, 1, 31, 12, tzinfo=UTC)
+        Message.objects.create(uuid=uuid4(), customer_id=1, amount_thousandths=12, timestamp=noon)
+
+        told = api.get("/").json()["services"][0]["freshness"]
+        page = api.get("/", headers=BROWSER).text
+
+        assert told == {"Last message": "2026-01-31T12:00:00Z"}
+        assert "<dt>Last message</dt><dd>2026-01-31 12:00:00 UTC</dd>" in page
+        assert api.get("/").json()["services"][2]["freshness"]["Ingested through"] is None
 
     @pytest.mark.parametrize(
         "path", ["/docs", "/docs/dataprovider", "/docs/dashboard", "/docs/repairjobs", "/docs/"]
