@@ -224,6 +224,14 @@ class TestPostEvent:
 
         assert self.post(api, id="1", hotel_id=1.0, rpg_status=1.0, room_id=1.0).status_code == 200
 
+    @pytest.mark.parametrize("room_id", ["1180591620717411303424", f"-{'9' * 63}", "007", "-0"])
+    def test_takes_its_own_answer_back(self, api, room_id):
+        answered = self.post(api, room_id=room_id).json()
+
+        again = api.post("/events", answered, format="json")
+
+        assert (again.status_code, again.json()) == (200, answered)
+
     def test_answers_409_to_other_content_and_changes_nothing(self, api):
         self.post(api)
 
@@ -264,7 +272,8 @@ class TestPostEvent:
             ({"room_id": "a\0b"}, "room_id"),
             ({"room_id": True}, "room_id"),
             ({"room_id": 1.5}, "room_id"),
-            ({"room_id": 2**63}, "room_id"),
+            ({"room_id": 10**64}, "room_id"),
+            ({"room_id": -(10**63)}, "room_id"),
             ({"room_id": []}, "room_id"),
             ({"timestamp": "2020-01-32T00:00:00Z"}, "timestamp"),
             ({"timestamp": "0001-01-01T00:00:00+14:00"}, "timestamp"),
