@@ -16,7 +16,6 @@ from rest_framework.exceptions import ParseError, ValidationError
 from rest_framework.request import Request
 
 MOST_DIGITS = 4_000  # Python reads no more than 4,300
-EXACT_FLOATS = 2**53  # from here on a float may be another whole number than what was written
 CODE = re.compile("`([^`]+)`")  # in a docstring
 
 
@@ -27,10 +26,10 @@ def _refuse_constant(name: str) -> None:
 def _read_number(text: str) -> int | float:
     """Read a number with a point or an exponent; ``9007199254740993.0`` is that very number.
 
-    What a float can only show as another whole number is infinite: bad where it is used.
+    What is no whole number, but one for a float, is infinite: bad where it is used.
     """
     number = float(text)
-    if math.isinf(number) or abs(number) < EXACT_FLOATS:
+    if not number.is_integer():
         return number
     exact = Decimal(text)
     return int(exact) if exact == exact.to_integral_value() else math.inf

@@ -243,8 +243,17 @@ class TestPostMessages:
         batch = door.post("/messages/batch", data=f"[{body}]".encode()).json
         assert (batch["duplicates"], batch["rejected"]) == (1, [])
 
-    @pytest.mark.parametrize("number", ["9007199254740993.5", "9223372036854775808.0", "1e400"])
-    def test_refuses_a_large_number_that_is_no_customers_id(self, door, number):
+    @pytest.mark.parametrize(
+        "number",
+        [
+            "9007199254740993.5",
+            "9223372036854775808.0",
+            "1e400",
+            "1.00000000000000000001",
+            "1e-400",
+        ],
+    )
+    def test_refuses_what_only_a_float_takes_for_a_customers_id(self, door, number):
         body = json.dumps(sent()).replace('"customerId": 1', f'"customerId": {number}')
 
         answer = door.post("/messages", data=body)
