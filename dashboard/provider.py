@@ -240,7 +240,8 @@ def _date_of(response: requests.Response) -> datetime | None:
 
 def _read_page(answer: _Answer) -> Page:
     if answer.status != requests.codes.ok:
-        raise ProviderUnavailable(f"GET {_url()} answered {answer.status}")
+        hint = " (DATA_PROVIDER_KEY)" if answer.status in {401, 403} else ""
+        raise ProviderUnavailable(f"GET {_url()} answered {answer.status}{hint}")
     try:
         content = _read_json(answer.body)
     except (ValueError, RecursionError) as error:

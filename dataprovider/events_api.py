@@ -65,7 +65,8 @@ def _request(method: str, **options: Any) -> requests.Response:
         raise EventsUnavailable(reason) from error
     if not response.ok:
         said = f"{response.status_code} {response.text[:LONGEST_REASON]}"
-        raise EventsUnavailable(f"{method} {url} answered {said}")
+        hint = " (DATA_PROVIDER_KEY)" if response.status_code in {401, 403} else ""
+        raise EventsUnavailable(f"{method} {url} answered {said}{hint}")
     return response
 
 

@@ -59,6 +59,9 @@ def _request(method: str, path: str, **options: Any) -> requests.Response:
         )
         response.raise_for_status()
     except requests.RequestException as error:
-        reason = f"{method} {url} failed: {type(error).__name__} (PORT says where)"
+        hint = "PORT says where"
+        if error.response is not None and error.response.status_code in {401, 403}:
+            hint = "SANDBOX_KEY"
+        reason = f"{method} {url} failed: {type(error).__name__} ({hint})"
         raise SandboxUnavailable(reason) from error
     return response

@@ -2,7 +2,7 @@ import html
 import json
 import re
 import sys
-from datetime import timedelta
+from datetime import date, timedelta
 from io import BytesIO, StringIO
 
 import pytest
@@ -19,7 +19,12 @@ from config import keyring as keyring_module
 from config.keyring import keyring
 from config.models import ApiKey
 from config.wsgi import application
+from dashboard import provider
+from dashboard.provider import ProviderUnavailable
+from dataprovider import events_api
+from dataprovider.events_api import EventsUnavailable
 from repairjobs import sandbox_api
+from repairjobs.sandbox_api import SandboxUnavailable
 from tests.config.doors import METHODS, closed_doors, key
 from tests.processes import (
     PATIENCE,
@@ -464,6 +469,21 @@ def test_a_process_of_one_service_asks_for_keys_by_default(tmp_path):
         ]
 
     assert statuses == [401, 403, 200]
+
+
+@responses.activate
+@pytest.mark.parametrize("status", [401, 403])
+def test_who_is_refused_for_a_key_is_told_which_setting_holds_it(settings, status):
+    responses.get("http://provider.test/events", status=status)
+    responses.get(f"http://127.0.0.1:{settings.PORT}/jobs", status=status)
+    settings.DATA_PROVIDER_URL = "http://provider.test"
+
+    with pytest.raises(ProviderUnavailable, match=rf"answered {status} \(DATA_PROVIDER_KEY\)$"):
+        provider.probe()
+    with pytest.raises(EventsUnavailable, match=rf"answered {status} .*\(DATA_PROVIDER_KEY\)$"):
+        events_api.fetch(hotel_id=1, first=date(2026, 1, 1), last=date(2026, 1, 2))
+    with pytest.raises(SandboxUnavailable, match=r"\(SANDBOX_KEY\)$"):
+        sandbox_api.jobs("NEW")
 
 
 @responses.activate
