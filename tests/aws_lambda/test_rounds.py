@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from config.aws_lambda import SPARE_SECONDS
+from repairjobs.services.collecting import LOOK_BACK
 from tests.aws_lambda.gateway import gateway, http_api, read
 from tests.aws_lambda.local import TIMED_OUT, Failed
 from tests.processes import eventually
@@ -91,7 +92,7 @@ class TestAJob:
             own_cloud("collect_jobs", "repairjobs"),
             own_cloud("sweep_jobs", "repairjobs"),
         )
-        stores.add_jobs(5_000)
+        stores.add_jobs(*range(2, LOOK_BACK + 3), status="CLOSED")
         collect.invoke()
         stores.add_jobs(1)
 
