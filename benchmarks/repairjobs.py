@@ -103,7 +103,11 @@ def polls(large: int, under_way: int, *, rounds: int) -> Iterator[str]:
 
 @contextmanager
 def repair_stores(**settings: str) -> Iterator[Stores]:
-    settings |= {"SERVICES": "repairjobs", "SMS_PER_SECOND": "1000000"}
+    settings = {
+        "SERVICES": "repairjobs",
+        "SMS_PER_SECOND": "1000000",
+        "SMS_BACKEND": "console",
+    } | settings
     with scratch_stores("repairjobs", "client", **settings) as stores:
         run_python("manage.py", "create_client_database", env=stores.env)
         yield stores
