@@ -1,5 +1,6 @@
 """The shell's own pages: what runs here, whether it is well, and how to use it."""
 
+import sys
 from collections.abc import Callable, Mapping
 from functools import partial, wraps
 from http import HTTPStatus
@@ -23,10 +24,11 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from rest_framework.exceptions import APIException, NotAuthenticated
 
 from config.api.access import KeyAuthentication, is_for_log_in, is_staff, log_in_page
-from config.api.errors import RETRY_AFTER_SECONDS
+from config.api.errors import AWAY_DETAIL, RETRY_AFTER_SECONDS
 from config.api.formats import wants_page
 from config.apps import ServiceConfig, carried_services, spoken_freshness
 from config.keyring import KEYWORD
+from config.stores import is_away
 
 View = Callable[..., HttpResponse]
 READING = ["GET", "HEAD"]
@@ -75,9 +77,9 @@ def _refused(refusal: APIException) -> HttpResponse:
     return JsonResponse({"detail": refusal.detail}, status=refusal.status_code, headers=headers)
 
 
+@vary_on_headers("Accept")
 @known_callers_only
 @read_only
-@vary_on_headers("Accept")
 def index(request: HttpRequest) -> HttpResponse:
     """What runs here, how fresh it is, and where to go on."""
     is_page = wants_page(request)
@@ -202,7 +204,13 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    return _answer_refused(request, 500, "Something went wrong on our side.")
+    """What nobody expected; or a store that went away while a page was made."""
+    error = sys.exception()
+    if error is None or not is_away(error):
+        return _answer_refused(request, 500, "Something went wrong on our side.")
+    answer = _answer_refused(request, 503, AWAY_DETAIL)
+    answer.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    return answer
 
 
 def _answer_refused(request: HttpRequest, status: int, detail: str) -> HttpResponse:

@@ -4,7 +4,7 @@ import json
 import math
 import re
 from collections.abc import Iterable, Mapping
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import IO, Any
 from urllib.parse import parse_qs
 
@@ -31,7 +31,10 @@ def _read_number(text: str) -> int | float:
     number = float(text)
     if not number.is_integer():
         return number
-    exact = Decimal(text)
+    try:
+        exact = Decimal(text)
+    except InvalidOperation:  # an exponent that no decimal can have
+        return math.inf
     return int(exact) if exact == exact.to_integral_value() else math.inf
 
 
@@ -181,6 +184,6 @@ class ContentNegotiation(negotiation.DefaultContentNegotiation):
 
 def wants_page(request: HttpRequest | Request) -> bool:
     """Whether a person's browser asks, rather than a program; ``format`` in the URL says it all."""
-    if asked := parse_qs(request.META["QUERY_STRING"]).get("format"):
+    if asked := parse_qs(request.META.get("QUERY_STRING", "")).get("format"):
         return asked == ["api"]
     return request.get_preferred_type(["application/json", "text/html"]) == "text/html"

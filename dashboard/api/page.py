@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import date
+from http import HTTPStatus
 from math import ceil
 from typing import Any
 from urllib.parse import urlencode
@@ -28,7 +29,9 @@ class ReportPageRenderer(BrowsableAPIRenderer):
         context = super().get_context(data, accepted_media_type, renderer_context)
         context["asked"] = context["request"].query_params
         context["is_chooser"] = not data
-        context |= chooser(data if "data" in data else None)
+        # Whoever may not ask is shown no hotels.
+        if context["response"].status_code in {HTTPStatus.OK, HTTPStatus.BAD_REQUEST}:
+            context |= chooser(data if "data" in data else None)
         if "data" in data:
             context |= page(data)
         return context

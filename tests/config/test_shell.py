@@ -196,6 +196,19 @@ class TestPages:
         assert "Something went wrong on our side." in answer.text
         assert ("<h1>Internal Server Error</h1>" in answer.text) == (headers == BROWSER)
 
+    def test_of_the_admin_say_that_a_store_is_away(self, client, django_user_model, monkeypatch):
+        def away(*args):
+            raise OperationalError("gone")
+
+        client.force_login(django_user_model.objects.create_superuser("admin", password="x"))
+        client.raise_request_exception = False
+        monkeypatch.setattr("stats.admin.MessageAdmin.get_queryset", away)
+
+        answer = client.get("/admin/stats/message/", headers=BROWSER)
+
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+        assert "A store behind this service is away" in answer.text
+
     def test_of_the_admin_open_for_who_logged_in(self, client, django_user_model):
         client.force_login(django_user_model.objects.create_superuser("admin", password="x"))
 

@@ -5,12 +5,13 @@ from datetime import UTC, date, datetime
 import pytest
 import time_machine
 from django.db import OperationalError
+from django.test import Client
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rest_framework.test import APIRequestFactory
 
 from dashboard.api import lean
-from dashboard.models import DailyTotal, Ingestion
+from dashboard.models import DailyTotal, DailyTotalQuerySet, Ingestion
 from dashboard.report import Question, report
 from tests.dashboard.factories import DailyTotalFactory
 
@@ -110,17 +111,24 @@ class TestReport:
     def test_allows_no(self, api, method):
         assert getattr(api, method)("/dashboard?hotel_id=1").status_code == 405
 
-    def test_answers_503_while_the_store_is_away(self, api, monkeypatch):
+    def test_answers_503_while_the_store_is_away(self, monkeypatch):
         def away(*args):
             raise OperationalError("gone")
 
         monkeypatch.setattr(lean, "_answer", away)
         monkeypatch.setattr("dashboard.api.views.report", away)
 
-        response = api.get("/dashboard?hotel_id=1")
+        monkeypatch.setattr(DailyTotalQuerySet, "hotels", away)
+        for query, accept in [
+            ("hotel_id=1", "application/json"),
+            ("hotel_id=1", "text/html"),
+            ("hotel_id=x", "text/html"),  # a page of refusals has the hotels too
+        ]:
+            client = Client(raise_request_exception=False)
+            response = client.get(f"/dashboard?{query}", headers={"Accept": accept})
 
-        assert response.status_code == 503
-        assert int(response.headers["Retry-After"]) > 0
+            assert response.status_code == 503
+            assert int(response.headers["Retry-After"]) > 0
 
 
 class TestKeptAnswers:

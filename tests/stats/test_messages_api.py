@@ -251,6 +251,7 @@ class TestPostMessages:
             "1e400",
             "1.00000000000000000001",
             "1e-400",
+            "1e-99999999999999999999",
         ],
     )
     def test_refuses_what_only_a_float_takes_for_a_customers_id(self, door, number):
