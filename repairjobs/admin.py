@@ -303,7 +303,7 @@ class PartAdmin(ReadOnlyAdmin):
     ordering = ["-pk"]
 
 
-UNKNOWN_SMS = About(Q(state=SmsState.UNKNOWN), "may have been sent, or not")
+UNKNOWN_SMS = About(Q(state=SmsState.UNKNOWN), "is in doubt")
 
 
 @admin.register(Sms)

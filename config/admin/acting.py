@@ -22,26 +22,28 @@ class About:
     """The rows that an action has something to do with."""
 
     rows: Q
-    what: str  # that they do, in words
+    what: str  # what they are, in words
 
 
 def confirmed(question: str, about: About | None = None) -> Callable[[Action], Action]:
-    """Ask this before the action is done to the chosen rows, of those that it is about."""
+    """Ask this before the action is done to the chosen rows, of those that it is about.
+
+    It is done to those that were asked about; where there may be others by now, it is asked anew.
+    """
 
     def decorate(action: Action) -> Action:
         @wraps(action)
         def asking(self: Any, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
-            if "confirmed" in request.POST:
-                return action(self, request, queryset)
-            if about is None:
-                return _ask(self, request, queryset, question, note="")
-            meant = queryset.filter(about.rows)
-            left_out = queryset.exclude(about.rows).count()
-            if left_out and not meant.exists():
-                told = f"None of those {left_out} {about.what}: nothing was done."
-                self.message_user(request, told, messages.WARNING)
-                return None
-            note = f"Left out: {left_out} of which none {about.what}." if left_out else ""
+            meant = queryset.filter(about.rows) if about else queryset
+            if "confirmed" in request.POST and _are_as_asked(request, meant):
+                return action(self, request, meant)
+            note = ""
+            if about and (left_out := queryset.exclude(about.rows).count()):
+                if not meant.exists():
+                    told = f"None of those {left_out} {about.what}: nothing was done."
+                    self.message_user(request, told, messages.WARNING)
+                    return None
+                note = f"Left out: {left_out}, of which none {about.what}."
             return _ask(self, request, meant, question, note)
 
         return asking
@@ -49,14 +51,25 @@ def confirmed(question: str, about: About | None = None) -> Callable[[Action], A
     return decorate
 
 
+def _are_as_asked(request: HttpRequest, meant: QuerySet[Any]) -> bool:
+    # Rows beyond the page are chosen anew by each request.
+    return not _is_across(request) or request.POST.get("count") == str(meant.count())
+
+
+def _is_across(request: HttpRequest) -> bool:
+    return request.POST.get("select_across") == "1"
+
+
 def _ask(
     model_admin: Any, request: HttpRequest, queryset: QuerySet[Any], question: str, note: str
 ) -> TemplateResponse:
-    chosen = request.POST.getlist(helpers.ACTION_CHECKBOX_NAME)
-    # What is sent again as it came; the rows beyond this page are chosen by select_across.
+    count = queryset.count()
+    # Too many to be named one by one; of others, not those that were left out.
+    first = request.POST.getlist(helpers.ACTION_CHECKBOX_NAME)[:1]
+    chosen = first if _is_across(request) else queryset.values_list("pk", flat=True)
     sent = [(helpers.ACTION_CHECKBOX_NAME, key) for key in chosen]
     sent += [(name, request.POST.get(name, "")) for name in ("action", "select_across", "index")]
-    count = queryset.count()
+    sent.append(("count", count))
     context = model_admin.admin_site.each_context(request) | {
         "title": question,
         "note": note,

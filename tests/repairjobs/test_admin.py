@@ -146,14 +146,39 @@ class TestWhatIsAsked:
 
         (unknown,) = Sms.objects.filter(state="unknown")
         assert (answer.context["count"], answer.context["named"]) == (1, [str(unknown)])
-        assert "Left out: 2 of which none may have been sent, or not." in answer.content.decode()
+        assert "Left out: 2, of which none is in doubt." in answer.content.decode()
+
+    def test_is_all_that_is_done(self, ask, admin_client):
+        asked = ask("send_again")
+        Sms.objects.update(state="unknown")
+        sent = {name: [] for name, _ in asked.context["sent"]}
+        for name, value in asked.context["sent"]:
+            sent[name].append(value)
+
+        done = admin_client.post("/admin/repairjobs/sms/", sent | {"confirmed": "yes"}, follow=True)
+
+        assert [str(told) for told in done.context["messages"]] == ["Settled 1 SMS."]
+        assert Sms.objects.filter(state="unknown").count() == 2
+
+    def test_is_asked_anew_where_there_are_others_by_now(self, ask, admin_client):
+        everything = {"select_across": "1", "confirmed": "yes"}
+        sent = dict(ask("send_again").context["sent"]) | everything
+        Sms.objects.update(state="unknown")
+
+        again = admin_client.post("/admin/repairjobs/sms/", sent)
+
+        assert again.context["count"] == 3
+        assert Sms.objects.filter(state="unknown").count() == 3
+        sent = dict(again.context["sent"]) | everything
+        done = admin_client.post("/admin/repairjobs/sms/", sent, follow=True)
+        assert [str(told) for told in done.context["messages"]] == ["Settled 3 SMS."]
 
     @pytest.mark.parametrize("action", ["settle_as_sent", "send_again"])
     def test_is_nothing_where_there_is_nothing_to_do(self, ask, action):
         answer = ask(action, state="accepted")
 
         (told,) = answer.context["messages"]
-        assert str(told) == "None of those 2 may have been sent, or not: nothing was done."
+        assert str(told) == "None of those 2 is in doubt: nothing was done."
         assert told.level_tag == "warning"
         assert answer.redirect_chain
 
