@@ -31,10 +31,10 @@ from repairjobs.models import (
 )
 from repairjobs.rendering import unseen_flags
 from repairjobs.services import jobs, texting
-from repairjobs.sms import normalised
+from repairjobs.sms import national, normalised
 
-# A caller's number is told by its end: what stands before is 0, +44 or 0044.
-DIGITS_OF_A_SUBSCRIBER = 10
+# Of a phone number with its area, but without 0, +44 or 0044.
+FEWEST_DIGITS = 9
 # Letters and digits, some of each: no number of a job, no name.
 POSTCODE = re.compile(r"(?=.*[0-9])(?=.*[A-Za-z])[A-Za-z0-9]{2,10}")
 # A list of more jobs than these is for the API.
@@ -249,10 +249,9 @@ def _spellings(term: str) -> Iterator[tuple[str, str]]:
     packed = "".join(term.split())
     if POSTCODE.fullmatch(packed):
         yield "postcode", " *".join(packed)
-    number = normalised(term)
-    if number:
-        country_and_rest = number.removeprefix("+")
-        yield "mobile", "[^0-9]*".join(country_and_rest[-DIGITS_OF_A_SUBSCRIBER:])
+    # Fewer digits may be those of a job.
+    if (digits := national(term)) and len(digits) >= FEWEST_DIGITS:
+        yield "mobile", "[^0-9]*".join(digits)
 
 
 def _may_see(request: HttpRequest) -> Callable[[str], bool]:

@@ -71,13 +71,23 @@ class WebhooksUnconfigured(Exception):
 
 def normalised(number: str | None) -> str | None:
     """Spell a phone number in E.164 (``+447700900456``); None if it is not even a possible one."""
+    if (parsed := _possible(number)) is None:
+        return None
+    return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
+
+
+def national(number: str | None) -> str | None:
+    """A phone number's digits without country code and leading 0; None if it is none."""
+    parsed = _possible(number)
+    return None if parsed is None else phonenumbers.national_significant_number(parsed)
+
+
+def _possible(number: str | None) -> phonenumbers.PhoneNumber | None:
     try:
         parsed = phonenumbers.parse(number or "", REGION)
     except phonenumbers.NumberParseException:
         return None
-    if not phonenumbers.is_possible_number(parsed):
-        return None
-    return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
+    return parsed if phonenumbers.is_possible_number(parsed) else None
 
 
 # GSM 03.38: a character of the extension table takes two places.
