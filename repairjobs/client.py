@@ -33,7 +33,7 @@ def new_jobs(*, after: int, size: int) -> Piece:
 
 
 def id_before(job_id: int, *, rows: int) -> int:
-    """The id of the row that stands so many rows before an id, or one below all ids.
+    """The id that so many rows stand behind, up to this one; one below all ids if there are fewer.
 
     :raises ClientUnavailable:
     """

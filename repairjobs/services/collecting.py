@@ -23,7 +23,7 @@ from repairjobs.transactions import in_transaction
 
 Progress = Callable[[int], object]
 
-# How many rows below the highest id are read again: ids are not given in order of creation.
+# How many of the last rows are read again: ids are not given in order of creation.
 LOOK_BACK = 1_000
 SWEEP_ROWS = 20_000
 # So many NEW jobs in a first collect are a table that was in use before us.

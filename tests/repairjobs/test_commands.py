@@ -4,8 +4,10 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connections
+from django.utils import timezone
 
-from repairjobs import sandbox_api, simulation, sms
+from config.deadlines import always
+from repairjobs import rounds, sandbox_api, simulation, sms
 from repairjobs.management.commands import reconcile_jobs
 from repairjobs.models import ClientJob, Errand, Job, Sms, SmsState
 from repairjobs.reconciliation import differences
@@ -57,6 +59,22 @@ class TestReconcile:
         monkeypatch.setattr(reconcile_jobs, "sleep", lambda _: (desk.collect(), desk.run()))
 
         assert self.found() == ["job 00001: the client has no row"]
+
+    def test_by_the_clock_leaves_it_out_too(self, monkeypatch):
+        ClientJobFactory(job_id=2)
+        desk.collect()
+        ClientJob.objects.filter(job_id=1).delete()
+
+        def then_settled(**options):
+            yield from differences(**options)
+            desk.run()
+
+        monkeypatch.setattr(rounds, "differences", then_settled)
+
+        assert rounds.reconcile_jobs(at=timezone.now(), keep_going=always) == {
+            "compared": 2,
+            "different": 1,
+        }
 
     def test_tells_a_row_that_has_gone(self):
         ClientJob.objects.all().delete()
