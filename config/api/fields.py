@@ -8,11 +8,6 @@ from rest_framework import serializers
 from config.api.parsing import INT64, to_day, to_instant, to_whole_number
 
 
-def whole(data: Any) -> Any:
-    """JSON has one kind of number: 1.0 is 1."""
-    return int(data) if isinstance(data, float) and data.is_integer() else data
-
-
 class Int64Field(serializers.IntegerField):
     """A whole number that every store can hold."""
 
@@ -20,7 +15,6 @@ class Int64Field(serializers.IntegerField):
         super().__init__(**{"min_value": INT64[0], "max_value": INT64[1]} | kwargs)
 
     def to_internal_value(self, data: Any) -> int:
-        data = whole(data)
         number = to_whole_number(data) if isinstance(data, str) else data
         if not isinstance(number, int) or isinstance(number, bool):
             self.fail("invalid")
@@ -35,9 +29,6 @@ class ChoiceField(serializers.ChoiceField):
         *others, last = (str(choice) for choice in self.choices)
         allowed = f"{', '.join(others)} or {last}"
         self.error_messages["invalid_choice"] = f"Not allowed; allowed: {allowed}."
-
-    def to_internal_value(self, data: Any) -> Any:
-        return super().to_internal_value(whole(data))
 
 
 class InstantField(serializers.DateTimeField):

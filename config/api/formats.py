@@ -24,7 +24,7 @@ def _refuse_constant(name: str) -> None:
 
 
 def _read_number(text: str) -> int | float:
-    """Read a number with a point or an exponent; ``9007199254740993.0`` is that very number.
+    """Read a number with a point or an exponent; ``1.0`` is an integer, as JSON Schema has it.
 
     What is no whole number, but one for a float, is infinite: bad where it is used.
     """

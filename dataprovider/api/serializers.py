@@ -3,7 +3,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from config.api.fields import ChoiceField, DayField, InstantField, Int64Field, whole
+from config.api.fields import ChoiceField, DayField, InstantField, Int64Field
 from dataprovider.models import Event, Status, spoken_room_id
 
 ROOM_ID = {
@@ -27,7 +27,6 @@ class RoomIdField(serializers.CharField):
         super().__init__(max_length=64, trim_whitespace=False, **kwargs)
 
     def to_internal_value(self, data: Any) -> str:
-        data = whole(data)
         if isinstance(data, bool) or not isinstance(data, int | str):
             self.fail("invalid")
         return str(data)
