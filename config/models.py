@@ -15,8 +15,10 @@ def check_services(names: Any) -> None:
     known = settings.KNOWN_SERVICES
     given = names if isinstance(names, list) else [names]
     wrong = ", ".join(repr(name) for name in given if name not in known)
-    if wrong or not given:
-        raise ValidationError(f"{wrong or 'None'} is not allowed; some of {', '.join(known)} are.")
+    if wrong:
+        raise ValidationError(f"{wrong} is not allowed; some of {', '.join(known)} are.")
+    if not given:
+        raise ValidationError(f"Name at least one of {', '.join(known)}.")
 
 
 class ApiKeyManager(APIKeyManager):

@@ -25,7 +25,7 @@ LAST_YEAR = 9998
 
 UNREAD = (
     "The address asked for a filter, a value or a page that this list does not have, "
-    "so nothing is filtered here."
+    "so the whole list is shown."
 )
 
 

@@ -222,7 +222,7 @@ class TestList:
 
         assert answer.redirect_chain
         assert [str(each) for each in answer.context["messages"]] == [UNREAD]
-        assert "so nothing is filtered here" in answer.content.decode()
+        assert "so the whole list is shown" in answer.content.decode()
 
     def test_says_nothing_when_it_is_narrowed_as_asked(self, admin_client, messages):
         answer = admin_client.get(f"{self.LIST}?customer_id=1", follow=True)
@@ -232,9 +232,9 @@ class TestList:
     @pytest.mark.parametrize(
         ("path", "told", "offers"),
         [
-            ("stats/message/", "There is none.", []),
-            ("stats/message/?q=1", "None is found", ["Reset them"]),
-            ("config/apikey/", "There is none.", ["Add API key"]),
+            ("stats/message/", "There is nothing here yet.", []),
+            ("stats/message/?q=1", "Nothing matches", ["Reset them"]),
+            ("config/apikey/", "There is nothing here yet.", ["Add API key"]),
         ],
     )
     def test_says_that_it_is_empty(self, admin_client, path, told, offers):

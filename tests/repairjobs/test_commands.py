@@ -136,7 +136,7 @@ class TestTheDemo:
         settings.IS_IN_EARNEST = False
 
         assert "Seeded 12" in command("seed_jobs", "--days=0")
-        assert "Seeded 0" in command("seed_jobs")
+        assert "There are jobs already" in command("seed_jobs")
         assert ClientJob.objects.count() == 12
 
     def test_goes_on_from_a_made_up_past(self, settings, phone):

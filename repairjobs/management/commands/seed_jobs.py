@@ -36,7 +36,7 @@ class Command(BaseCommand):
             self.stdout.write("There is a real client, or SMS leave for real: no jobs made up")
             return
         if ClientJob.objects.exists() or Job.objects.exists():
-            self.stdout.write(self.style.SUCCESS("Seeded 0 of the client's jobs"))
+            self.stdout.write(self.style.SUCCESS("There are jobs already: none made up"))
             return
         chance, now = random.Random(seed), timezone.now()
         collecting.collect_jobs(at=now)
