@@ -82,7 +82,9 @@ class _Visit:
 
     def _repair(self) -> None:
         self._hear(JobStatus.IN_PROGRESS)
-        needs_part = self.chance.random() < WITH_PARTS_SHARE and self._order_part()
+        needs_part = self.chance.random() < WITH_PARTS_SHARE
+        if needs_part:
+            self._order_part()
         pays_early = self.chance.random() < EARLY_SHARE and self._pass(0.01, 1)
         if pays_early:
             self._pay()
@@ -116,7 +118,7 @@ class _Visit:
         following.absorb(Job.objects.locked(self.job_id), row, at=self.at)
         self._work_off()
 
-    def _order_part(self) -> bool:
+    def _order_part(self) -> None:
         name = self.chance.choice(list(PARTS))
         parts.add_part(
             job_id=self.job_id,
@@ -127,7 +129,6 @@ class _Visit:
         for status in (PartStatus.ORDERED, PartStatus.RECEIVED):
             if self._pass(0.1, 3):
                 self._move_part(status)
-        return True
 
     def _move_part(self, status: PartStatus) -> None:
         part = Part.objects.get(job_id=self.job_id)
