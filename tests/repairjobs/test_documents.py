@@ -2,6 +2,7 @@
 
 import itertools
 import multiprocessing
+import os
 import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -398,6 +399,8 @@ class TestMongo:
                 store.put(document(status="OPENED"), version=1)
 
                 server.process.send_signal(signal.SIGSTOP)
+                # Its threads stop one by one: until the last has, it may answer.
+                os.waitpid(server.process.pid, os.WUNTRACED)
                 with pytest.raises(DocumentsUnavailable):
                     store.put(document(status="CLOSED"), version=2)
                 server.process.send_signal(signal.SIGCONT)
