@@ -12,8 +12,8 @@ seed: .venv/runs  ## made-up content for stores that are new
 	@$(BIN)/python manage.py seed
 
 test: .venv/tests  ## the tests, on embedded stores and then on PostgreSQL and MariaDB
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
-	STORES=real $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not soak and not processes"
+	$(BIN)/pytest -n 2 --dist loadfile
+	STORES=real $(BIN)/pytest -n 2 --dist loadfile -m "not soak and not processes"
 
 soak: .venv/tests  ## long runs with kills and restarts
 	$(BIN)/pytest -m soak

@@ -27,12 +27,6 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         pytest.exit(reason, returncode=int(os.environ.get("CI") == "true"))
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files that wait for processes come first: at the end no worker waits for such a one."""
-    waiting = {item.path for item in items if item.get_closest_marker("processes")}
-    items.sort(key=lambda item: item.path not in waiting)
-
-
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup, django_db_blocker):
     """The client's table is the client's to make, and so no migration makes it."""
