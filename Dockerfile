@@ -35,7 +35,9 @@ CMD ["sh", "-c", "pytest -n 2 --dist loadfile && STORES=real pytest -n 2 --dist 
 
 FROM base AS code
 COPY manage.py ./
+COPY common common
 COPY config config
+COPY local local
 COPY stats stats
 COPY dataprovider dataprovider
 COPY dashboard dashboard
@@ -51,9 +53,10 @@ RUN pip install --no-cache-dir --only-binary :all: -r requirements-lambda.txt
 
 FROM code AS lambda
 COPY --from=lambda-packages /venv /venv
+COPY serverless serverless
 USER 10001
 ENTRYPOINT ["python", "-m", "awslambdaric"]
-CMD ["config.aws_lambda.http"]
+CMD ["serverless.handlers.http"]
 
 FROM code AS app
 COPY --from=packages /venv /venv

@@ -7,8 +7,8 @@ from functools import partial
 from typing import Any
 
 from benchmarks.harness import interleaved, median, run_python, scratch_stores, spoken, table
-from tests.aws_lambda.gateway import HOST, http_api
-from tests.aws_lambda.local import Function
+from tests.serverless.gateway import HOST, http_api
+from tests.serverless.local import Function
 
 HEALTH = http_api("GET", "/healthz")
 # By handler and SERVICES: what it is invoked with.

@@ -31,7 +31,7 @@ from urllib.request import urlopen
 import psycopg2
 import pymysql
 
-from config.run import WEB_BACKLOG, WEB_THREADS
+from local.launcher import WEB_BACKLOG, WEB_THREADS
 
 BASE = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent

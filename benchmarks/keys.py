@@ -28,8 +28,8 @@ SIDES = {
 CALLS = """
 import django, os, timeit
 django.setup()
-from config.api.access import admits
-from config.models import ApiKey
+from common.api.access import admits
+from common.api_keys.models import ApiKey
 for number in range(999):
     ApiKey.objects.create_key(name=str(number), services=["stats"])
 _, key = ApiKey.objects.create_key(name="one", services=["stats"])

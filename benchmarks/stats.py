@@ -32,7 +32,7 @@ from benchmarks.harness import (
     times,
     wrk,
 )
-from config.run import WEB_THREADS
+from local.launcher import WEB_THREADS
 
 NAIVE = "benchmarks.naive.wsgi:application"
 CONNECTIONS = 32

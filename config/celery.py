@@ -9,7 +9,7 @@ from kombu.transport import TRANSPORT_ALIASES
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
-TRANSPORT_ALIASES["filesystem"] = "config.broker:Transport"
+TRANSPORT_ALIASES["filesystem"] = "local.broker:Transport"
 
 app = Celery("config")
 app.config_from_object("django.conf:settings", namespace="CELERY")
@@ -26,7 +26,7 @@ def leave_logging_to_django(**kwargs: Any) -> None:
 def begin_with_safe_settings(**kwargs: Any) -> None:
     """End a worker or beat whose settings would lose or double something."""
     django.setup()
-    from config.checks import refuse_unsafe_settings
+    from common.checks import refuse_unsafe_settings
 
     try:
         refuse_unsafe_settings()

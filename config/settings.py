@@ -10,7 +10,7 @@ import limits
 import pymysql
 from django.core.exceptions import ImproperlyConfigured
 
-from config.embedded import broker_options, kept_secret, sqlite_options
+from local.embedded import broker_options, kept_secret, sqlite_options
 
 pymysql.install_as_MySQLdb()
 
@@ -104,7 +104,7 @@ FOREIGN_STORES = ["client"] if "repairjobs" in SERVICES else []
 DATABASES = {alias: _database(alias) for alias in [*OWN_STORES, *FOREIGN_STORES]}
 DATABASE_ROUTERS = [
     *(["repairjobs.routers.ClientRouter"] if "repairjobs" in SERVICES else []),
-    "config.routers.ServiceRouter",
+    "common.db.routers.ServiceRouter",
 ]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -161,10 +161,11 @@ _FOR_PEOPLE = [
 ]
 INSTALLED_APPS = [
     # Before the others, as some of its templates stand for theirs.
-    "config",
+    "common",
     *(_FOR_PEOPLE if CARRIES_ALL else []),
     "django.contrib.staticfiles",
     "rest_framework_api_key",
+    "common.api_keys",
     "rest_framework",
     "django_filters",
     "drf_spectacular",
@@ -172,9 +173,9 @@ INSTALLED_APPS = [
     *SERVICES,
 ]
 MIDDLEWARE = [
-    "config.middleware.measure_requests",
-    "config.middleware.finish_reading",
-    "config.middleware.content_security_policy",
+    "common.middleware.measure_requests",
+    "common.middleware.finish_reading",
+    "common.middleware.content_security_policy",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -235,7 +236,7 @@ LANGUAGE_CODE = "en-gb"
 USE_I18N = False
 TIME_ZONE = "UTC"
 USE_TZ = True
-FORMAT_MODULE_PATH = ["config.formats"]
+FORMAT_MODULE_PATH = ["common.formats"]
 # Of whoever opens the page to sign in by itself.
 LOGIN_REDIRECT_URL = "/admin/"
 UNFOLD = {
@@ -244,9 +245,9 @@ UNFOLD = {
     "SITE_SUBHEADER": "All days and times are UTC",
     "SITE_SYMBOL": "hub",
     "SITE_FAVICONS": [
-        {"rel": "icon", "type": "image/svg+xml", "href": "config.admin.front.icon"},
+        {"rel": "icon", "type": "image/svg+xml", "href": "common.admin.dashboard.icon"},
     ],
-    "STYLES": ["config.admin.front.stylesheet"],
+    "STYLES": ["common.admin.dashboard.stylesheet"],
     # The blue of the other pages (look.css), from light to dark.
     "COLORS": {
         "primary": {
@@ -263,8 +264,8 @@ UNFOLD = {
             "950": "oklch(25% .06 256)",
         },
     },
-    "DASHBOARD_CALLBACK": "config.admin.front.front_page",
-    "SIDEBAR": {"show_search": True, "navigation": "config.admin.front.navigation"},
+    "DASHBOARD_CALLBACK": "common.admin.dashboard.front_page",
+    "SIDEBAR": {"show_search": True, "navigation": "common.admin.dashboard.navigation"},
 }
 LOGGING = {
     "version": 1,
@@ -290,26 +291,26 @@ MAX_BATCH_BYTES = 16 * 1024 * 1024
 
 REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": [
-        "config.api.formats.JSONRenderer",
-        "config.api.formats.BrowsableAPIRenderer",
+        "common.api.formats.JSONRenderer",
+        "common.api.formats.BrowsableAPIRenderer",
     ],
     # Multipart is what the browsable API's forms send.
     "DEFAULT_PARSER_CLASSES": [
-        "config.api.formats.JSONParser",
+        "common.api.formats.JSONParser",
         "rest_framework.parsers.MultiPartParser",
     ],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "config.api.formats.ContentNegotiation",
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "common.api.formats.ContentNegotiation",
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "config.api.access.KeyAuthentication",
-        *(["config.api.access.AdminSession"] if CARRIES_ALL else []),
+        "common.api.access.KeyAuthentication",
+        *(["common.api.access.AdminSession"] if CARRIES_ALL else []),
     ],
-    "DEFAULT_PERMISSION_CLASSES": ["config.api.access.MayUseService"],
-    "DEFAULT_THROTTLE_CLASSES": ["config.api.access.RateLimit"],
+    "DEFAULT_PERMISSION_CLASSES": ["common.api.access.MayUseService"],
+    "DEFAULT_THROTTLE_CLASSES": ["common.api.access.RateLimit"],
     "UNAUTHENTICATED_USER": None,
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
-    "DEFAULT_PAGINATION_CLASS": "config.api.pagination.KeysetPagination",
+    "DEFAULT_PAGINATION_CLASS": "common.api.pagination.KeysetPagination",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "EXCEPTION_HANDLER": "config.api.errors.exception_handler",
+    "EXCEPTION_HANDLER": "common.api.errors.exception_handler",
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "All services",
@@ -319,10 +320,10 @@ SPECTACULAR_SETTINGS = {
     "SERVE_AUTHENTICATION": [],
     # A PATCH names what it needs.
     "COMPONENT_SPLIT_PATCH": False,
-    "PREPROCESSING_HOOKS": ["config.schema.without_trailing_slashes"],
+    "PREPROCESSING_HOOKS": ["common.api.openapi_hooks.without_trailing_slashes"],
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
-        "config.schema.with_examples_to_try",
+        "common.api.openapi_hooks.with_examples_to_try",
     ],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",

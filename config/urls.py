@@ -2,12 +2,12 @@ from django.conf import settings
 from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
 
-from config import views
-from config.paths import both_slashes
+from common import views
+from common.urls import both_slashes
 
-handler400 = "config.views.bad_request"
-handler404 = "config.views.not_found"
-handler500 = "config.views.server_error"
+handler400 = "common.views.bad_request"
+handler404 = "common.views.not_found"
+handler500 = "common.views.server_error"
 
 urlpatterns: list[URLPattern | URLResolver] = []
 # The services first: what is asked most is found first.

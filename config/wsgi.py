@@ -7,8 +7,8 @@ from django.apps import apps
 from django.core.wsgi import get_wsgi_application
 from django.http.request import MediaType
 
-from config.apps import carried_services
-from config.checks import refuse_unsafe_settings
+from common.apps import carried_services
+from common.checks import refuse_unsafe_settings
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 

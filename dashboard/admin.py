@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.text import capfirst
 
-from config.admin import KnownChoiceFilter, ReadOnlyAdmin, confirmed, record
+from common.admin import KnownChoiceFilter, ReadOnlyAdmin, confirmed, record
 from dashboard import services
 from dashboard.models import DailyTotal, Event, Ingestion, Reading, RejectedEvent
 

@@ -1,8 +1,8 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from config.apps import AdminPage, Freshness, ServiceConfig
-from config.cards import Card, MaySee
+from common.apps import AdminPage, Freshness, ServiceConfig
+from common.widgets import Card, MaySee
 
 
 class DashboardConfig(ServiceConfig):

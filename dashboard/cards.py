@@ -6,8 +6,8 @@ from urllib.parse import urlencode
 
 from django.urls import reverse
 
-from config.admin.counting import MOST_COUNTED
-from config.cards import Card, Chart, Figure, MaySee
+from common.admin.pagination import MOST_COUNTED
+from common.widgets import Card, Chart, Figure, MaySee
 from dashboard.models import DailyTotal, Reading, RejectedEvent
 
 CHARTED = 30

@@ -3,7 +3,7 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 
-from config.checks import SETTINGS
+from common.checks import SETTINGS
 
 
 @register(SETTINGS)

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from config.deadlines import KeepGoing
+from common.time_budget import KeepGoing
 from dashboard import services
 
 

@@ -12,7 +12,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.db import transaction
 from django.db.models import QuerySet
 
-from config.deadlines import KeepGoing, always
+from common.time_budget import KeepGoing, always
 from dashboard import bulk, provider
 from dashboard.models import DailyTotal, Ingestion, Reading, RejectedEvent, Status
 from dashboard.provider import Event, Page, Unusable

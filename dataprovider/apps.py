@@ -1,4 +1,4 @@
-from config.apps import AdminPage, Freshness, ServiceConfig
+from common.apps import AdminPage, Freshness, ServiceConfig
 
 
 class DataProviderConfig(ServiceConfig):

@@ -3,7 +3,7 @@
 import random
 from datetime import datetime
 
-from config.deadlines import KeepGoing
+from common.time_budget import KeepGoing
 from dataprovider import services
 from dataprovider.hotel import DEMO_HOTELS
 

@@ -10,8 +10,8 @@ from django.urls import reverse
 from django.utils import timezone
 from unfold.decorators import action as page_action
 
-from config.admin import About, KnownChoiceFilter, ReadOnlyAdmin, confirmed, record
-from config.api.access import PERSONAL_DATA
+from common.admin import About, KnownChoiceFilter, ReadOnlyAdmin, confirmed, record
+from common.api.access import PERSONAL_DATA
 from repairjobs.documents import DocumentsUnavailable, documents
 from repairjobs.job_page import page_of
 from repairjobs.masking import masked, masked_number
@@ -241,7 +241,7 @@ class JobAdmin(PersonalAdmin):
             "sent": [("flag", flag.key) for flag in unseen],
             "back": reverse("admin:repairjobs_job_change", args=[job.pk]),
         }
-        return TemplateResponse(request, "config/admin/confirm.html", context)
+        return TemplateResponse(request, "common/admin/confirm.html", context)
 
 
 def _spellings(term: str) -> Iterator[tuple[str, str]]:

@@ -6,8 +6,8 @@ from django.conf import settings
 from django.core.management.base import CommandError
 from django.db.models.signals import pre_migrate
 
-from config.apps import AdminPage, Freshness, ServiceConfig
-from config.cards import Card, MaySee
+from common.apps import AdminPage, Freshness, ServiceConfig
+from common.widgets import Card, MaySee
 
 
 class RepairJobsConfig(ServiceConfig):

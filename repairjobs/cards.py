@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from django.urls import reverse
 
-from config.cards import Card, Chart, Figure, MaySee
+from common.widgets import Card, Chart, Figure, MaySee
 from repairjobs.documents import DocumentsUnavailable, documents
 from repairjobs.models import Errand, Job, JobStatus, Sms, SmsState
 

@@ -5,7 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 
-from config.checks import SETTINGS, time_limit
+from common.checks import SETTINGS, time_limit
 from repairjobs.errands import PATIENCE, RUN_SECONDS
 
 TASK = "repairjobs.tasks.run_errands"

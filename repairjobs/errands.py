@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 
-from config.deadlines import KeepGoing, for_seconds
+from common.time_budget import KeepGoing, for_seconds
 from repairjobs import client, sms
 from repairjobs.documents import DocumentsUnavailable, documents
 from repairjobs.models import Departure, Errand, ErrandKind, Job, ahead

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from django.db.models import QuerySet
 
-from config.cards import MaySee
+from common.widgets import MaySee
 from repairjobs.documents import DocumentsUnavailable, documents
 from repairjobs.masking import masked, masked_document, masked_number
 from repairjobs.models import Job, JobTransaction, Payment, Sms, SmsKind

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from itertools import chain
 from typing import NamedTuple
 
-from config.deadlines import KeepGoing, always
+from common.time_budget import KeepGoing, always
 from repairjobs import client
 from repairjobs.documents import Document, documents
 from repairjobs.models import CHUNK, SMALLEST_ID, ClientJob, Job, JobStatus, spoken_id

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from django.utils import timezone
 
-from config.deadlines import KeepGoing
+from common.time_budget import KeepGoing
 from repairjobs import errands, simulation
 from repairjobs.models import ErrandKind, Job
 from repairjobs.reconciliation import differences, lasting

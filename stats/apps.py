@@ -2,8 +2,8 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from wsgiref.types import WSGIApplication
 
-from config.apps import AdminPage, Freshness, ServiceConfig
-from config.cards import Card, MaySee
+from common.apps import AdminPage, Freshness, ServiceConfig
+from common.widgets import Card, MaySee
 
 
 class StatsConfig(ServiceConfig):

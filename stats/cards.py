@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 
 from django.urls import reverse
 
-from config.cards import Card, Chart, Figure, MaySee
+from common.widgets import Card, Chart, Figure, MaySee
 from stats.models import DailyTotal, grouped_amount
 
 CHARTED = 14

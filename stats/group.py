@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 
 from django.db import DatabaseError, OperationalError, connections
 
-from config.stores import is_away
+from common.db.errors import is_away
 
 logger = logging.getLogger(__name__)
 

@@ -8,8 +8,8 @@ from django.conf import settings
 from django.core.management import call_command
 from rest_framework.test import APIClient
 
-from config.keyring import keyring
-from config.rates import rates
+from common.api_keys.cache import keyring
+from common.rate_limits import rates
 from dashboard.api import lean
 from stats import services
 

@@ -1,6 +1,6 @@
 from itertools import chain, repeat
 
-from config.deadlines import KeepGoing
+from common.time_budget import KeepGoing
 
 
 def after(count: int) -> KeepGoing:

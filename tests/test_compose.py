@@ -164,7 +164,7 @@ class TestTheImage:
     def test_holds_what_there_is_and_every_service(self):
         copied = re.findall(r"^COPY (?!--from)(\S+) ", CODE, re.MULTILINE)
 
-        assert set(copied) == {"manage.py", "config", *settings.KNOWN_SERVICES}
+        assert set(copied) == {"manage.py", "common", "config", "local", *settings.KNOWN_SERVICES}
         assert all((ROOT / path).exists() for path in copied)
 
     def test_is_run_by_nobody_in_particular(self):

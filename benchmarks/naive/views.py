@@ -7,7 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from config.api.pagination import KeysetPagination
+from common.api.pagination import KeysetPagination
 from dashboard.models import DailyTotal, Event
 from dataprovider.models import Event as ReportedEvent
 

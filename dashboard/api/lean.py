@@ -15,9 +15,9 @@ from django.utils.cache import get_conditional_response
 from django.views.decorators.csrf import csrf_exempt
 from rest_framework.exceptions import ValidationError
 
-from config.api.access import admits
-from config.api.formats import JSONRenderer
-from config.api.parsing import check_parameters
+from common.api.access import admits
+from common.api.formats import JSONRenderer
+from common.api.parsing import check_parameters
 from dashboard.api.views import KNOWN, ReportView, read_question
 from dashboard.models import Ingestion
 from dashboard.report import report

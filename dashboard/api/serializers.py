@@ -2,7 +2,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from config.api.fields import ChoiceField, Int64Field
+from common.api.fields import ChoiceField, Int64Field
 from dashboard.models import Reading
 
 

@@ -7,10 +7,10 @@ from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from config.api.formats import JSONRenderer
-from config.api.openapi import refusal
-from config.api.strict import StrictView
-from config.api.tables import CSVRenderer, Table
+from common.api.csv_renderer import CSVRenderer, Table
+from common.api.formats import JSONRenderer
+from common.api.openapi import refusal
+from common.api.strict import StrictView
 from dashboard.api.page import KINDS, ReportPageRenderer
 from dashboard.api.serializers import QuestionSerializer, ReportSerializer
 from dashboard.models import Ingestion

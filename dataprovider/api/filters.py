@@ -1,6 +1,6 @@
 import django_filters
 
-from config.api.strict import (
+from common.api.strict import (
     DayFilter,
     SinceFilter,
     StrictField,

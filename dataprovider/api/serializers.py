@@ -3,7 +3,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from config.api.fields import ChoiceField, DayField, InstantField, Int64Field
+from common.api.fields import ChoiceField, DayField, InstantField, Int64Field
 from dataprovider.models import Event, Status, spoken_room_id
 
 ROOM_ID = {

@@ -1,4 +1,4 @@
-from config.paths import both_slashes
+from common.urls import both_slashes
 from dataprovider.api.views import EventViewSet
 
 urlpatterns = both_slashes(

@@ -8,11 +8,11 @@ from rest_framework import mixins, status, viewsets
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from config.api.errors import Conflict, ConflictSerializer
-from config.api.formats import RenderedJSON
-from config.api.openapi import listed, refusal
-from config.api.pagination import KeysetPagination
-from config.api.strict import StrictView
+from common.api.errors import Conflict, ConflictSerializer
+from common.api.formats import RenderedJSON
+from common.api.openapi import listed, refusal
+from common.api.pagination import KeysetPagination
+from common.api.strict import StrictView
 from dataprovider import services
 from dataprovider.api.filters import EventFilter
 from dataprovider.api.serializers import EventSerializer

@@ -4,7 +4,7 @@ from contextlib import contextmanager
 from rest_framework import status
 from rest_framework.exceptions import APIException, NotFound
 
-from config.api.errors import RETRY_AFTER_SECONDS
+from common.api.errors import RETRY_AFTER_SECONDS
 from repairjobs.client import ClientUnavailable
 from repairjobs.documents import DocumentsUnavailable
 from repairjobs.services import jobs, parts

@@ -6,8 +6,8 @@ from typing import Any
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 
-from config.api.pagination import KeysetPagination
-from config.api.parsing import CURSOR_TEXT, is_storable, parse_limit
+from common.api.pagination import KeysetPagination
+from common.api.parsing import CURSOR_TEXT, is_storable, parse_limit
 
 
 class DocumentPagination(KeysetPagination):

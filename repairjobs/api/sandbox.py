@@ -6,8 +6,8 @@ from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from config.api.errors import Conflict, ConflictSerializer
-from config.api.openapi import listed, refusal
+from common.api.errors import Conflict, ConflictSerializer
+from common.api.openapi import listed, refusal
 from repairjobs import client
 from repairjobs.api.errors import as_http
 from repairjobs.api.serializers import ClientJobSerializer

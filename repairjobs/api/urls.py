@@ -2,7 +2,7 @@ from typing import Any
 
 from django.conf import settings
 
-from config.paths import both_slashes
+from common.urls import both_slashes
 from repairjobs.api.sandbox import ClientJobViewSet
 from repairjobs.api.views import (
     JobPartViewSet,

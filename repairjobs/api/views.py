@@ -15,12 +15,12 @@ from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from config.api.access import sees_personal_data
-from config.api.errors import Conflict, ConflictSerializer
-from config.api.formats import JSONParser
-from config.api.openapi import listed, refusal
-from config.api.parsing import to_whole_number
-from config.api.strict import StrictView
+from common.api.access import sees_personal_data
+from common.api.errors import Conflict, ConflictSerializer
+from common.api.formats import JSONParser
+from common.api.openapi import listed, refusal
+from common.api.parsing import to_whole_number
+from common.api.strict import StrictView
 from repairjobs.api import filters
 from repairjobs.api.errors import as_http
 from repairjobs.api.pagination import DocumentPagination

@@ -6,9 +6,9 @@ from rest_framework.exceptions import AuthenticationFailed, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from config.api.formats import JSONParser, parse_json
-from config.api.openapi import refusal
-from config.api.strict import OpenView
+from common.api.formats import JSONParser, parse_json
+from common.api.openapi import refusal
+from common.api.strict import OpenView
 from repairjobs import sms
 from repairjobs.api.errors import SystemAway
 from repairjobs.api.serializers import DeliverySerializer, InboundSerializer

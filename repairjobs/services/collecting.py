@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
-from config.deadlines import KeepGoing, always
+from common.time_budget import KeepGoing, always
 from repairjobs import client
 from repairjobs.models import (
     CHUNK,

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from django.conf import settings
 
-from config.deadlines import KeepGoing, always
+from common.time_budget import KeepGoing, always
 from repairjobs import client
 from repairjobs.models import (
     FACTS,

@@ -19,10 +19,10 @@ from django.http.request import split_domain_port, validate_host
 from django.utils import timezone
 from rest_framework.exceptions import APIException
 
-from config.api.access import admits, is_secure
-from config.api.errors import exception_handler
-from config.api.formats import parse_json
-from config.metrics import REQUEST_SECONDS
+from common.api.access import admits, is_secure
+from common.api.errors import exception_handler
+from common.api.formats import parse_json
+from common.metrics import REQUEST_SECONDS
 from stats import services
 from stats.api.rules import read_message
 from stats.api.views import answer

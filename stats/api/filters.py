@@ -1,7 +1,7 @@
 import django_filters
 
-from config.api.parsing import is_storable
-from config.api.strict import (
+from common.api.parsing import is_storable
+from common.api.strict import (
     SinceFilter,
     StrictField,
     StrictFilter,

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from rest_framework.exceptions import ValidationError
 
-from config.api.parsing import INT64, UNSTORABLE, to_instant
+from common.api.parsing import INT64, UNSTORABLE, to_instant
 from stats.bulk import Content
 from stats.models import spoken_amount
 

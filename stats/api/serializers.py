@@ -5,8 +5,8 @@ from django.utils import timezone
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from config.api.fields import ChoiceField, DayField, Int64Field
-from config.api.parsing import to_whole_number
+from common.api.fields import ChoiceField, DayField, Int64Field
+from common.api.parsing import to_whole_number
 from stats.api.rules import ALLOWED, LONGEST_TYPE, TYPE_SCHEMA, read_message, spoken_message
 from stats.bulk import Content
 from stats.models import Interval, Message

@@ -1,6 +1,6 @@
 from django.urls import URLPattern
 
-from config.paths import both_slashes
+from common.urls import both_slashes
 from stats.api.views import BatchView, MessageSchemaView, MessageViewSet, StatsView
 
 urlpatterns: list[URLPattern] = [

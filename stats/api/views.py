@@ -21,12 +21,12 @@ from rest_framework.exceptions import NotFound, ParseError, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from config.api.errors import ConflictSerializer
-from config.api.formats import JSONRenderer
-from config.api.openapi import listed, refusal
-from config.api.pagination import KeysetPagination
-from config.api.strict import OpenView, StrictView
-from config.api.tables import CSVRenderer, Table
+from common.api.csv_renderer import CSVRenderer, Table
+from common.api.errors import ConflictSerializer
+from common.api.formats import JSONRenderer
+from common.api.openapi import listed, refusal
+from common.api.pagination import KeysetPagination
+from common.api.strict import OpenView, StrictView
 from stats import services
 from stats.api.filters import MessageFilter
 from stats.api.page import StatsPageRenderer

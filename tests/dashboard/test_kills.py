@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import responses
 
-from config.run import commands
+from local.launcher import commands
 from tests.dashboard.fake_provider import Clock, FakeProvider, event
 from tests.dashboard.test_ingestion import plain_count
 from tests.processes import environment, eventually, manage, running

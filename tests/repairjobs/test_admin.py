@@ -115,7 +115,7 @@ def test_is_asked_first(job, phone, client, django_user_model, page, action):
         f"/admin/repairjobs/{page}/", {"action": action, "_selected_action": [row.pk]}
     )
 
-    assert answer.template_name == "config/admin/confirm.html"
+    assert answer.template_name == "common/admin/confirm.html"
     assert str(row) in answer.content.decode()
     assert Sms.objects.get().state == "unknown"
     assert not LogEntry.objects.exists()

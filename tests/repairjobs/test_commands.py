@@ -6,7 +6,7 @@ from django.core.management import CommandError, call_command
 from django.db import connections
 from django.utils import timezone
 
-from config.deadlines import always
+from common.time_budget import always
 from repairjobs import rounds, sandbox_api, simulation, sms
 from repairjobs.management.commands import reconcile_jobs
 from repairjobs.models import ClientJob, Errand, Job, Sms, SmsState

@@ -7,7 +7,7 @@ from django.utils import timezone
 from repairjobs.masking import masked_number
 from repairjobs.models import Job, OptOut, Sms
 from repairjobs.services import hearing, texting
-from tests.config.doors import key
+from tests.common.doors import key
 from tests.repairjobs import desk
 from tests.repairjobs.factories import ClientJobFactory
 

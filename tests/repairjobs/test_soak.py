@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from config.run import commands
+from local.launcher import commands
 from tests.processes import (
     answers,
     environment,

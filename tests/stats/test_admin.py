@@ -3,7 +3,7 @@ from uuid import uuid4
 
 import pytest
 
-from config.cards import Chart, Figure
+from common.widgets import Chart, Figure
 from stats.cards import cards
 from stats.models import DailyTotal, Message
 from tests.stats.factories import NOON

@@ -6,7 +6,7 @@ import pytest
 from django.db import OperationalError
 from django.utils import timezone
 
-from config.api.errors import RETRY_AFTER_SECONDS
+from common.api.errors import RETRY_AFTER_SECONDS
 from stats import services
 from stats.models import DailyTotal, Message
 from tests.stats.factories import sent

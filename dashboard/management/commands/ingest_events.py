@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 from tqdm import tqdm
 
-from config.api.parsing import to_instant
+from common.api.parsing import to_instant
 from dashboard import services
 from dashboard.provider import Page, ProviderUnavailable
 

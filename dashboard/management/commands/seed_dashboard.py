@@ -4,8 +4,8 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
-from config.run import is_free, lone_web
 from dashboard.models import DailyTotal
+from local.launcher import is_free, lone_web
 
 
 class Command(BaseCommand):

@@ -15,7 +15,7 @@ from django.utils import timezone
 from rest_framework.exceptions import ValidationError
 from tqdm import tqdm
 
-from config.api.parsing import to_day, to_instant, to_whole_number
+from common.api.parsing import to_day, to_instant, to_whole_number
 from dataprovider import services
 from dataprovider.api.serializers import EventSerializer
 from dataprovider.models import Event, Status

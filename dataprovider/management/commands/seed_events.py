@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand
 from django.utils import timezone
 from tqdm import tqdm
 
-from config.arguments import at_least
+from common.management.arguments import at_least
 from dataprovider import hotel, services
 from dataprovider.models import Event
 

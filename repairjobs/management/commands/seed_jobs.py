@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand
 from django.utils import timezone
 from tqdm import tqdm
 
-from config.arguments import at_least
+from common.management.arguments import at_least
 from repairjobs import errands, history
 from repairjobs.models import ClientJob, ErrandKind, Job
 from repairjobs.services import collecting

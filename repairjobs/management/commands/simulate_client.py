@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
-from config.arguments import at_least
+from common.management.arguments import at_least
 from repairjobs import simulation
 from repairjobs.sandbox_api import SandboxUnavailable
 

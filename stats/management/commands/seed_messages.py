@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand
 from django.utils import timezone
 from tqdm import tqdm
 
-from config.arguments import at_least
+from common.management.arguments import at_least
 from stats import services, traffic
 from stats.models import Message
 

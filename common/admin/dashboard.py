@@ -1,0 +1,90 @@
+"""The admin's front page and its navigation, of what each service says of itself."""
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+from django.apps import apps
+from django.contrib import admin
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest
+from django.templatetags.static import static
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.text import capfirst
+
+from common.apps import AdminPage, ServiceConfig, carried_services, spoken_freshness
+from common.widgets import Chart, Figure
+
+admin.site.index_template = "common/admin/index.html"
+admin.site.index_title = "Overview"
+
+OURS = [
+    AdminPage("api_keys.apikey", "key"),
+    AdminPage("auth.user", "person"),
+    AdminPage("auth.group", "group"),
+    AdminPage("admin.logentry", "history"),
+]
+
+
+def icon(request: HttpRequest) -> str:
+    return static("common/icon.svg")
+
+
+def stylesheet(request: HttpRequest) -> str:
+    return static("common/admin.css")
+
+
+def front_page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    """The page's context, with a section of each service that the person may see."""
+    seen = [each for each in carried_services(apps) if request.user.has_module_perms(each.label)]
+    sections = [_section(service, request) for service in seen]
+    alarms = [
+        (section["name"], figure)
+        for section in sections
+        for figure in section.get("figures", [])
+        if figure.is_alarm
+    ]
+    return context | {"sections": sections, "alarms": alarms}
+
+
+def _section(service: ServiceConfig, request: HttpRequest) -> dict[str, Any]:
+    section: dict[str, Any] = {"name": service.verbose_name, "summary": service.summary}
+    may_see = partial(_may_see, request, service.label)
+    try:
+        section["freshness"] = spoken_freshness(service)
+        cards = list(service.admin_cards(may_see=may_see, at=timezone.now()))
+    except (OperationalError, InterfaceError):
+        return section | {"is_away": True}
+    return section | {
+        "figures": [card for card in cards if isinstance(card, Figure)],
+        "charts": [card for card in cards if isinstance(card, Chart)],
+    }
+
+
+def _may_see(request: HttpRequest, app: str, model: str) -> bool:
+    return bool(request.user.has_perm(f"{app}.view_{model}"))
+
+
+def navigation(request: HttpRequest) -> list[dict[str, Any]]:
+    """The pages that the person may see, by service."""
+    home = {"title": "Overview", "icon": "home", "link": reverse("admin:index")}
+    groups = [{"title": "", "items": [home]}]
+    for service in carried_services(apps):
+        pages = [page.of(service.label) for page in service.admin_pages]
+        groups.append(_group(str(service.verbose_name), pages, request))
+    groups.append(_group("Access", OURS, request))
+    return [group for group in groups if group["items"]]
+
+
+def _group(title: str, pages: list[AdminPage], request: HttpRequest) -> dict[str, Any]:
+    return {"title": title, "separator": True, "items": list(_items(pages, request))}
+
+
+def _items(pages: list[AdminPage], request: HttpRequest) -> Iterator[dict[str, str]]:
+    for page in pages:
+        app, model = page.model.split(".")
+        if _may_see(request, app, model):
+            link = reverse(f"admin:{app}_{model}_changelist")
+            title = capfirst(apps.get_model(page.model)._meta.verbose_name_plural)
+            yield {"title": title, "icon": page.icon, "link": link}

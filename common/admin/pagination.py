@@ -1,0 +1,60 @@
+"""How many rows a list has, without counting millions of them."""
+
+from typing import Any
+
+from django.core.paginator import Paginator
+from django.db import connections, models
+from django.utils.functional import cached_property
+
+# What lies behind so many rows is found by a date, a filter or a search.
+MOST_COUNTED = 10_000
+
+ESTIMATES = {
+    "postgresql": "SELECT reltuples::bigint FROM pg_class WHERE oid = to_regclass(%s)",
+    "mysql": (
+        "SELECT table_rows FROM information_schema.tables"
+        " WHERE table_schema = DATABASE() AND table_name = %s"
+    ),
+}
+
+
+class BoundedPaginator(Paginator):  # type: ignore[type-arg]
+    """Pages of the first rows of a list; their number is exact, or known to be more."""
+
+    template_name = "common/admin/pagination.html"
+    object_list: models.QuerySet[Any]
+
+    @cached_property
+    def count(self) -> int:
+        """The number of rows that can be paged to."""
+        return min(self._counted, MOST_COUNTED)
+
+    @property
+    def has_more(self) -> bool:
+        return self._counted > MOST_COUNTED
+
+    @cached_property
+    def estimate(self) -> int | None:
+        """About how many rows a whole table has that has more; None if nobody knows."""
+        if not self.has_more or self.object_list.query.where:
+            return None
+        rows = estimated_rows(self.object_list)
+        if rows is None or rows <= MOST_COUNTED:
+            return None
+        return round(rows, 2 - len(str(rows)))
+
+    @cached_property
+    def _counted(self) -> int:
+        # In no order: whichever rows come first will do.
+        return self.object_list.order_by()[: MOST_COUNTED + 1].count()
+
+
+def estimated_rows(rows: models.QuerySet[Any]) -> int | None:
+    """The number of the table's rows by the store's own statistics, if it keeps such."""
+    connection = connections[rows.db]
+    if connection.vendor not in ESTIMATES:
+        return None
+    with connection.cursor() as cursor:
+        cursor.execute(ESTIMATES[connection.vendor], [rows.model._meta.db_table])
+        row = cursor.fetchone()
+    return row[0] if row else None

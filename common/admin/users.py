@@ -1,0 +1,50 @@
+"""Who may sign in, and what they did here."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.admin import GroupAdmin as DjangosGroupAdmin
+from django.contrib.auth.admin import UserAdmin as DjangosUserAdmin
+from django.contrib.auth.models import Group, User
+from django.http import HttpRequest
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+
+from common.admin.base import OurAdmin, ReadOnlyAdmin
+
+admin.site.unregister(User)
+admin.site.unregister(Group)
+
+
+@admin.register(User)
+class UserAdmin(DjangosUserAdmin, OurAdmin):  # type: ignore[type-arg]
+    """People are deactivated, never deleted: what they did stays on record."""
+
+    form = UserChangeForm
+    add_form = UserCreationForm
+    change_password_form = AdminPasswordChangeForm
+    list_display = ("username", "is_active", "is_staff", "is_superuser", "last_login")
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(Group)
+class GroupAdmin(DjangosGroupAdmin, OurAdmin):
+    pass
+
+
+@admin.register(LogEntry)
+class LogEntryAdmin(ReadOnlyAdmin):
+    list_display = ["action_time", "user", "what", "how"]
+    list_select_related = ["user", "content_type"]
+    search_fields = ["object_repr"]
+    ordering = ["-pk"]
+
+    @admin.display(description="What")
+    def what(self, entry: LogEntry) -> str:
+        return entry.object_repr
+
+    @admin.display(description="How")
+    def how(self, entry: LogEntry) -> str:
+        return entry.get_change_message()

@@ -1,0 +1,66 @@
+"""Answers as tables: CSV to download."""
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+from rest_framework import renderers
+from rest_framework.response import Response
+
+from common.api.formats import JSONRenderer
+
+# What spreadsheets take for a formula, also behind blanks or in its full-width forms.
+FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]|[\t\r\n]")
+
+
+class Table(NamedTuple):
+    name: str  # of the file, without an ending
+    columns: Sequence[str]
+    rows: Iterable[Mapping[str, Any]]
+
+
+class Tabular(Protocol):
+    """A view whose answers are tables."""
+
+    def table(self, content: Any) -> Table: ...
+
+
+class CSVRenderer(renderers.BaseRenderer):
+    """RFC 4180, in UTF-8; a refusal stays JSON. For views that are :class:`Tabular`."""
+
+    media_type = "text/csv"
+    format = "csv"
+    charset = "utf-8"
+
+    def render(
+        self,
+        data: Any,
+        accepted_media_type: str | None = None,
+        renderer_context: Mapping[str, Any] | None = None,
+    ) -> bytes:
+        assert renderer_context is not None
+        response: Response = renderer_context["response"]
+        if response.exception:
+            response["Content-Type"] = JSONRenderer.media_type
+            return JSONRenderer().render(data)
+        view: Tabular = renderer_context["view"]
+        table = view.table(data)
+        response["Content-Disposition"] = f'attachment; filename="{table.name}.csv"'
+        return write_csv(table).encode()
+
+
+def write_csv(table: Table) -> str:
+    """A header and a line for each row, which end in CR LF."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\r\n")
+    writer.writerow(table.columns)
+    for row in table.rows:
+        writer.writerow([harmless(row[column]) for column in table.columns])
+    return text.getvalue()
+
+
+def harmless(value: Any) -> Any:
+    """The value; a text that a spreadsheet would run gets an apostrophe in front."""
+    return f"'{value}" if isinstance(value, str) and FORMULA.match(value) else value

@@ -1,0 +1,58 @@
+"""API keys."""
+
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.contrib import admin, messages
+from django.db.models import Model
+from django.http import HttpRequest
+from rest_framework_api_key.admin import APIKeyModelAdmin
+from rest_framework_api_key.models import APIKey as UnusedApiKey
+
+from common.admin.base import OurAdmin
+from common.api_keys.models import ApiKey
+
+
+class ApiKeyForm(forms.ModelForm):  # type: ignore[type-arg]
+    services = forms.MultipleChoiceField(
+        choices=[(name, name) for name in settings.KNOWN_SERVICES],
+        widget=forms.CheckboxSelectMultiple,
+    )
+
+    class Meta:
+        model = ApiKey
+        fields = ["name", "services", "sees_personal_data", "expiry_date", "revoked"]
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(APIKeyModelAdmin, OurAdmin):
+    """Keys are made here, shown once and revoked; never deleted, so that they stay accountable."""
+
+    model = ApiKey
+    form = ApiKeyForm
+    list_display = ("prefix", "name", "opened_services", "created", "expiry_date", "state")
+    list_filter = ("revoked", "sees_personal_data")  # type: ignore[assignment]
+
+    @admin.display(description="Services")
+    def opened_services(self, key: ApiKey) -> str:
+        return ", ".join(key.services)
+
+    def save_model(
+        self, request: HttpRequest, obj: Any, form: Any = None, change: bool = False
+    ) -> None:
+        if change:
+            super().save_model(request, obj, form, change)
+            return
+        key = ApiKey.objects.assign_key(obj)
+        obj.save()
+        # Last and with nothing behind it, to be copied as it stands.
+        told = f"Store the key of {obj.name} somewhere safe, as it is shown only this once: {key}"
+        self.message_user(request, told, messages.WARNING)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+# The library's own model, beside the one that extends it.
+admin.site.unregister(UnusedApiKey)

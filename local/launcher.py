@@ -1,0 +1,194 @@
+"""``make run``: web, worker and beat on this machine, with a demo, until Ctrl-C."""
+
+import os
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import django
+import environ
+import honcho.manager
+from django.core.exceptions import ImproperlyConfigured
+from honcho.compat import ProcessManager
+from honcho.manager import Manager
+
+from common.checks import refuse_unsafe_settings
+
+# A worker takes up to seven seconds to end; honcho would kill it after five.
+honcho.manager.KILL_WAIT = 25
+
+
+class OneByOne(ProcessManager):  # type: ignore[misc]
+    """Ask each process itself to end, not its children too: they end when their work has."""
+
+    def terminate(self, pid: int) -> None:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+
+
+BIN = Path(sys.executable).parent
+WEB_THREADS, WEB_BACKLOG = 16, 256
+WORKERS = 4
+START_SECONDS = 60
+
+
+def main() -> int:
+    base = Path(__file__).resolve().parent.parent
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    environ.Env.read_env(base / os.environ.get("ENV_FILE", ".env"))
+    os.environ.setdefault("DEMO", "true")
+    os.environ.setdefault("CLIENT_SANDBOX", "true")
+    # Only this machine can ask.
+    os.environ.setdefault("API_KEYS_REQUIRED", "false")
+    os.environ.setdefault("RATE_LIMIT", "off")
+    try:
+        django.setup()
+        refuse_unsafe_settings()
+    except ImproperlyConfigured as error:
+        print(error, file=sys.stderr)
+        return 1
+    from django.conf import settings
+
+    if not is_free(settings.PORT):
+        print(
+            f"127.0.0.1:{settings.PORT} is taken, maybe by another `make run`. "
+            "Stop that one, or choose another port: make run PORT=8001",
+            file=sys.stderr,
+        )
+        return 1
+    prepare()
+    greet()
+    return run_processes(settings.PORT, settings.SERVICES)
+
+
+def is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def prepare() -> None:
+    """Bring the stores up to date, and fill new ones if this is a demo."""
+    from django.conf import settings
+    from django.core.management import call_command
+
+    call_command("migrate_stores", verbosity=0)
+    if settings.BROKER_URL.startswith("filesystem:"):
+        empty_embedded_broker()
+    if settings.DEMO:
+        call_command("seed")
+
+
+def empty_embedded_broker() -> None:
+    """Begin with empty queues, declared: wake-ups of an earlier run are void.
+
+    Two processes that declare a queue at once could read each other's half-written file.
+    """
+    from django.conf import settings
+
+    from config.celery import app
+    from local.embedded import broker_options
+
+    folder = settings.DATA_DIR / "broker"
+    shutil.rmtree(folder, ignore_errors=True)
+    broker_options(folder)
+    with app.connection_for_write() as connection:
+        for name in settings.SERVICES:
+            app.amqp.queues[name].bind(connection.default_channel).declare()
+
+
+def greet() -> None:
+    from django.conf import settings
+
+    url = f"http://127.0.0.1:{settings.PORT}"
+    print(f"\n  What runs here   {url}/")
+    if "dashboard" in settings.SERVICES:
+        print(f"  A hotel's year   {url}/dashboard?hotel_id=1")
+    if "repairjobs" in settings.SERVICES:
+        print(f"  Repair jobs      {url}/jobs")
+    print(f"  API              {url}/docs")
+    if settings.CARRIES_ALL and settings.EMBEDDED_STORES:
+        print(f"  Admin            {url}/admin/   {admin_credentials()}")
+    print(f"  Stores           {settings.DATA_DIR}")
+    print("  Stop             Ctrl-C\n", flush=True)
+
+
+def admin_credentials() -> str:
+    """Name and password of the embedded stores' administrator, made the first time."""
+    from django.conf import settings
+    from django.contrib.auth.models import User
+
+    from local.embedded import kept_secret
+
+    password = kept_secret(settings.DATA_DIR / "admin_password", bytes=12)
+    if not User.objects.filter(is_superuser=True).exists():
+        User.objects.create_superuser("admin", password=password)
+    return f"admin / {password}"
+
+
+def commands(port: int, services: list[str]) -> dict[str, str]:
+    """The processes, each with its command line."""
+    celery = f"{BIN}/celery --quiet -A config"
+    return {
+        "web": f"{BIN}/granian --interface wsgi --host 127.0.0.1 --port {port} --workers 1"
+        f" --blocking-threads {WEB_THREADS} --backpressure {WEB_BACKLOG} --no-ws --log-level error"
+        " config.wsgi:application",
+        # Threads: a child process that is killed would take the lock of its embedded queue along.
+        "worker": f"{celery} worker --pool threads --concurrency {WORKERS}"
+        f" --queues {','.join(services)} --without-gossip --without-mingle --without-heartbeat",
+        "beat": f"{celery} beat -S celery.beat.Scheduler",
+    }
+
+
+@contextmanager
+def lone_web(port: int, service: str) -> Iterator[None]:
+    """Let this machine alone ask one service, without keys, for as long as the block takes.
+
+    :raises RuntimeError: if it does not start.
+    """
+    granian = shlex.split(commands(port, [service])["web"])
+    asking_no_key = {"SERVICES": service, "API_KEYS_REQUIRED": "false", "RATE_LIMIT": "off"}
+    with subprocess.Popen(granian, env=os.environ | asking_no_key) as web:  # noqa: S603
+        try:
+            until = time.monotonic() + START_SECONDS
+            while is_free(port):
+                if web.poll() is not None or time.monotonic() > until:
+                    raise RuntimeError(f"{service} does not start on port {port}")
+                time.sleep(0.05)
+            yield
+        finally:
+            web.terminate()
+
+
+def run_processes(port: int, services: list[str]) -> int:
+    manager = Manager()
+    manager._procmgr = OneByOne()
+    for name, command in commands(port, services).items():
+        manager.add_process(name, f"exec {command}")
+    launcher = os.getpid()
+
+    def hang_up(signum: int, frame: Any) -> None:
+        # The terminal has gone. Forked children inherit this handler, and leave it to us.
+        if os.getpid() == launcher:
+            os.kill(launcher, signal.SIGTERM)
+
+    signal.signal(signal.SIGHUP, hang_up)
+    manager.loop()
+    is_stopped_by_hand = manager.returncode in {130, 143}
+    return 0 if is_stopped_by_hand else int(manager.returncode or 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
