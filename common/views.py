@@ -23,9 +23,10 @@ from kombu.exceptions import KombuError
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from rest_framework.exceptions import APIException, NotAuthenticated
 
-from common.api.access import KeyAuthentication, is_for_log_in, is_staff, log_in_page
+from common.api.authentication import KeyAuthentication, is_staff
 from common.api.errors import AWAY_DETAIL, RETRY_AFTER_SECONDS
-from common.api.formats import wants_page
+from common.api.login_page import is_for_log_in, log_in_page
+from common.api.negotiation import wants_page
 from common.api_keys.cache import KEYWORD
 from common.apps import ServiceConfig, carried_services, spoken_freshness
 from common.db.errors import is_away

@@ -291,21 +291,21 @@ MAX_BATCH_BYTES = 16 * 1024 * 1024
 
 REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": [
-        "common.api.formats.JSONRenderer",
-        "common.api.formats.BrowsableAPIRenderer",
+        "common.api.json_format.JSONRenderer",
+        "common.api.browsable.BrowsableAPIRenderer",
     ],
     # Multipart is what the browsable API's forms send.
     "DEFAULT_PARSER_CLASSES": [
-        "common.api.formats.JSONParser",
+        "common.api.json_format.JSONParser",
         "rest_framework.parsers.MultiPartParser",
     ],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "common.api.formats.ContentNegotiation",
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "common.api.negotiation.ContentNegotiation",
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "common.api.access.KeyAuthentication",
-        *(["common.api.access.AdminSession"] if CARRIES_ALL else []),
+        "common.api.authentication.KeyAuthentication",
+        *(["common.api.authentication.AdminSession"] if CARRIES_ALL else []),
     ],
-    "DEFAULT_PERMISSION_CLASSES": ["common.api.access.MayUseService"],
-    "DEFAULT_THROTTLE_CLASSES": ["common.api.access.RateLimit"],
+    "DEFAULT_PERMISSION_CLASSES": ["common.api.permissions.MayUseService"],
+    "DEFAULT_THROTTLE_CLASSES": ["common.api.throttling.RateLimit"],
     "UNAUTHENTICATED_USER": None,
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "DEFAULT_PAGINATION_CLASS": "common.api.pagination.KeysetPagination",

@@ -11,7 +11,7 @@ from django.utils import timezone
 from unfold.decorators import action as page_action
 
 from common.admin import About, KnownChoiceFilter, ReadOnlyAdmin, confirmed, record
-from common.api.access import PERSONAL_DATA
+from common.api.permissions import PERSONAL_DATA
 from repairjobs.documents import DocumentsUnavailable, documents
 from repairjobs.job_page import page_of
 from repairjobs.masking import masked, masked_number

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol
 from rest_framework import renderers
 from rest_framework.response import Response
 
-from common.api.formats import JSONRenderer
+from common.api.json_format import JSONRenderer
 
 # What spreadsheets take for a formula, also behind blanks or in its full-width forms.
 FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]|[\t\r\n]")

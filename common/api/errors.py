@@ -14,7 +14,7 @@ from rest_framework.exceptions import (
 from rest_framework.response import Response
 from rest_framework.views import exception_handler as drf_exception_handler
 
-from common.api.access import is_for_log_in, log_in_page
+from common.api.login_page import is_for_log_in, log_in_page
 from common.db.errors import is_away
 
 RETRY_AFTER_SECONDS = 5

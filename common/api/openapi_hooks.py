@@ -5,7 +5,7 @@ from typing import Any
 from django.conf import settings
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 
-from common.api.access import AdminSession, KeyAuthentication
+from common.api.authentication import AdminSession, KeyAuthentication
 
 # What the operations' own examples tell of.
 EXAMPLES = {

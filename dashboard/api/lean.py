@@ -15,8 +15,8 @@ from django.utils.cache import get_conditional_response
 from django.views.decorators.csrf import csrf_exempt
 from rest_framework.exceptions import ValidationError
 
-from common.api.access import admits
-from common.api.formats import JSONRenderer
+from common.api.fast_path import admits
+from common.api.json_format import JSONRenderer
 from common.api.parsing import check_parameters
 from dashboard.api.views import KNOWN, ReportView, read_question
 from dashboard.models import Ingestion

@@ -7,8 +7,8 @@ from math import ceil
 from typing import Any
 from urllib.parse import urlencode
 
+from common.api.browsable import BrowsableAPIRenderer
 from common.api.charts import axis
-from common.api.formats import BrowsableAPIRenderer
 from dashboard.models import DailyTotal, Reading
 from dashboard.report import Question, report
 

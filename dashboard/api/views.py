@@ -8,9 +8,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from common.api.csv_renderer import CSVRenderer, Table
-from common.api.formats import JSONRenderer
+from common.api.json_format import JSONRenderer
 from common.api.openapi import refusal
-from common.api.strict import StrictView
+from common.api.views import StrictView
 from dashboard.api.page import KINDS, ReportPageRenderer
 from dashboard.api.serializers import QuestionSerializer, ReportSerializer
 from dashboard.models import Ingestion

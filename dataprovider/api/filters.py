@@ -1,6 +1,6 @@
 import django_filters
 
-from common.api.strict import (
+from common.api.filters import (
     DayFilter,
     SinceFilter,
     StrictField,

@@ -9,10 +9,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from common.api.errors import Conflict, ConflictSerializer
-from common.api.formats import RenderedJSON
+from common.api.json_format import RenderedJSON
 from common.api.openapi import listed, refusal
 from common.api.pagination import KeysetPagination
-from common.api.strict import StrictView
+from common.api.views import StrictView
 from dataprovider import services
 from dataprovider.api.filters import EventFilter
 from dataprovider.api.serializers import EventSerializer

@@ -7,7 +7,7 @@ from django.template.loader import render_to_string
 from rest_framework.filters import BaseFilterBackend
 from rest_framework.request import Request
 
-from common.api.strict import StrictField, StrictFilter
+from common.api.filters import StrictField, StrictFilter
 from repairjobs.models import JobStatus, PartStatus, plain_status
 
 

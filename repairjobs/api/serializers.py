@@ -7,8 +7,8 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.fields import empty
 
-from common.api.access import sees_personal_data
 from common.api.fields import ChoiceField
+from common.api.permissions import sees_personal_data
 from repairjobs.masking import masked, masked_number
 from repairjobs.models import (
     LARGEST_ID,

@@ -15,12 +15,12 @@ from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from common.api.access import sees_personal_data
 from common.api.errors import Conflict, ConflictSerializer
-from common.api.formats import JSONParser
+from common.api.json_format import JSONParser
 from common.api.openapi import listed, refusal
 from common.api.parsing import to_whole_number
-from common.api.strict import StrictView
+from common.api.permissions import sees_personal_data
+from common.api.views import StrictView
 from repairjobs.api import filters
 from repairjobs.api.errors import as_http
 from repairjobs.api.pagination import DocumentPagination

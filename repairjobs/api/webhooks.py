@@ -6,9 +6,9 @@ from rest_framework.exceptions import AuthenticationFailed, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from common.api.formats import JSONParser, parse_json
+from common.api.json_format import JSONParser, parse_json
 from common.api.openapi import refusal
-from common.api.strict import OpenView
+from common.api.views import OpenView
 from repairjobs import sms
 from repairjobs.api.errors import SystemAway
 from repairjobs.api.serializers import DeliverySerializer, InboundSerializer

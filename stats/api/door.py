@@ -19,9 +19,9 @@ from django.http.request import split_domain_port, validate_host
 from django.utils import timezone
 from rest_framework.exceptions import APIException
 
-from common.api.access import admits, is_secure
 from common.api.errors import exception_handler
-from common.api.formats import parse_json
+from common.api.fast_path import admits, is_secure
+from common.api.json_format import parse_json
 from common.metrics import REQUEST_SECONDS
 from stats import services
 from stats.api.rules import read_message

@@ -1,13 +1,13 @@
 import django_filters
 
-from common.api.parsing import is_storable
-from common.api.strict import (
+from common.api.filters import (
     SinceFilter,
     StrictField,
     StrictFilter,
     UntilFilter,
     WholeNumberFilter,
 )
+from common.api.parsing import is_storable
 from stats.api.rules import LONGEST_TYPE, TYPE_SCHEMA
 from stats.models import Message
 

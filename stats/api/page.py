@@ -5,8 +5,8 @@ from datetime import date
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
+from common.api.browsable import BrowsableAPIRenderer
 from common.api.charts import axis
-from common.api.formats import BrowsableAPIRenderer
 from stats import report
 from stats.api.serializers import read_question
 from stats.models import DailyTotal, Interval, grouped_amount

@@ -6,7 +6,7 @@ from typing import IO, Any
 from rest_framework import parsers, status
 from rest_framework.exceptions import APIException, ParseError
 
-from common.api.formats import is_text, parse_json, parse_many
+from common.api.json_format import is_text, parse_json, parse_many
 
 NOT_A_BATCH = "A batch is a JSON array of messages, or NDJSON."
 MOST_MESSAGES = 10_000

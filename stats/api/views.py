@@ -23,10 +23,10 @@ from rest_framework.response import Response
 
 from common.api.csv_renderer import CSVRenderer, Table
 from common.api.errors import ConflictSerializer
-from common.api.formats import JSONRenderer
+from common.api.json_format import JSONRenderer
 from common.api.openapi import listed, refusal
 from common.api.pagination import KeysetPagination
-from common.api.strict import OpenView, StrictView
+from common.api.views import OpenView, StrictView
 from stats import services
 from stats.api.filters import MessageFilter
 from stats.api.page import StatsPageRenderer
