@@ -19,8 +19,9 @@ def main() -> int | str:
         if "--traceback" in sys.argv:
             raise
         return (
-            f"A store did not do what it was asked: {str(error).strip()}\n"
-            "Is it there, and migrated (manage.py migrate_stores)? --traceback tells where it was."
+            f"Database error: {str(error).strip()}\n"
+            "Check that the database is running and migrated (manage.py migrate_databases).\n"
+            "--traceback shows where the error occurred."
         )
     except KeyboardInterrupt:
         sys.stderr.write("Interrupted; what was done before stays.\n")

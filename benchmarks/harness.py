@@ -133,7 +133,7 @@ def scratch_stores(*aliases: str, **settings: str) -> Iterator[Stores]:
     try:
         for alias, name in names.items():
             _administer(alias, f"CREATE DATABASE {name}")
-        run_python("manage.py", "migrate_stores", "--verbosity", "0", env=env)
+        run_python("manage.py", "migrate_databases", "--verbosity", "0", env=env)
         yield Stores(urls, env)
     finally:
         for alias, name in names.items():

@@ -28,15 +28,15 @@ SIDES = {
 CALLS = """
 import django, os, timeit
 django.setup()
-from common.api.fast_path import admits
+from common.api.fast_path import is_allowed
 from common.api_keys.models import ApiKey
 for number in range(999):
     ApiKey.objects.create_key(name=str(number), services=["stats"])
 _, key = ApiKey.objects.create_key(name="one", services=["stats"])
 def once(sent):
     environ = {"HTTP_AUTHORIZATION": f"Api-Key {sent}", "REMOTE_ADDR": "127.0.0.1"}
-    admits(environ, "stats")
-    return min(timeit.repeat(lambda: admits(environ, "stats"), number=10_000, repeat=5)) * 100
+    is_allowed(environ, "stats")
+    return min(timeit.repeat(lambda: is_allowed(environ, "stats"), number=10_000, repeat=5)) * 100
 print(once(key), once("abcdefgh.unknown"))
 """
 

@@ -6,7 +6,7 @@ from wsgiref.types import WSGIApplication
 from django.apps import AppConfig
 from django.apps.registry import Apps
 
-from common.widgets import Card, MaySee
+from common.widgets import CanView, Widget
 
 
 class CommonConfig(AppConfig):
@@ -53,21 +53,21 @@ class ServiceConfig(AppConfig):
         """Numbers to watch: Prometheus name to (what it is, value)."""
         return {}
 
-    def admin_cards(self, *, may_see: MaySee, at: datetime) -> Iterable[Card]:
+    def admin_widgets(self, *, can_view: CanView, at: datetime) -> Iterable[Widget]:
         """What matters now, of the models that may be seen, in a few quick queries."""
         return []
 
-    def in_front_of(self, application: WSGIApplication) -> WSGIApplication:
+    def wrap_wsgi(self, application: WSGIApplication) -> WSGIApplication:
         """The application behind the service's own door, if it has one before Django's."""
         return application
 
 
-def carried_services(apps: Apps) -> Iterator[ServiceConfig]:
+def served_services(apps: Apps) -> Iterator[ServiceConfig]:
     """The services of this process."""
     return (each for each in apps.get_app_configs() if isinstance(each, ServiceConfig))
 
 
-def spoken_freshness(service: ServiceConfig) -> dict[str, str]:
+def format_freshness(service: ServiceConfig) -> dict[str, str]:
     """How fresh a service's content is, for people to read."""
     return {what: _spoken(value) for what, value in service.freshness().items()}
 

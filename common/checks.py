@@ -13,7 +13,7 @@ SETTINGS = "settings"
 VISIBILITY_SECONDS = {"redis": 3600, "rediss": 3600, "sentinel": 3600, "sqs": 1800}
 
 
-def refuse_unsafe_settings() -> None:
+def reject_unsafe_settings() -> None:
     """
     :raises ImproperlyConfigured: with every reason, unless SILENCED_CHECKS overrules it.
     """
@@ -58,7 +58,7 @@ def check_mysql(**kwargs: Any) -> list[CheckMessage]:
         if not database["ENGINE"].endswith("mysql"):
             continue
         options = database.get("OPTIONS", {})
-        hint = f"Take the option out of {settings.STORE_URLS[alias]}; ours are right."
+        hint = f"Take the option out of {settings.DATABASE_URL_VARIABLES[alias]}; ours are right."
         if not re.search(r"sql_mode\s*=.*(TRADITIONAL|STRICT_)", options.get("init_command", "")):
             says = f"MySQL at {alias!r} is not strict: it would cut what does not fit."
             found.append(Error(says, hint=hint, id="common.E002"))

@@ -8,7 +8,7 @@ from prometheus_client import REGISTRY, Histogram
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from common.apps import carried_services
+from common.apps import served_services
 
 REQUEST_SECONDS = Histogram(
     "http_request_seconds", "Time to answer a request.", ["method", "route", "status"]
@@ -22,7 +22,7 @@ class ServiceGauges(Collector):
         return iter(())
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        for service in carried_services(apps):
+        for service in served_services(apps):
             try:
                 gauges = service.gauges()
             except Error:

@@ -32,7 +32,7 @@ def measure_requests(get_response: GetResponse) -> GetResponse:
     return measured
 
 
-def finish_reading(get_response: GetResponse) -> GetResponse:
+def drain_request_body(get_response: GetResponse) -> GetResponse:
     """Read what is left of the body before answering.
 
     A server that answers and closes while its client still sends breaks the connection, and the

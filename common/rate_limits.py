@@ -25,7 +25,7 @@ def _rate(spelled: str) -> RateLimitItem:
     return parse(spelled)
 
 
-class Rates:
+class RateLimiter:
     """Counts of requests in fixed windows: in this process, or in a store that several share."""
 
     def __init__(self, url: str = "") -> None:
@@ -60,11 +60,11 @@ def _hit(
 
 
 @cache
-def rates() -> Rates:
-    return Rates(settings.RATE_LIMIT_URL)
+def rate_limiter() -> RateLimiter:
+    return RateLimiter(settings.RATE_LIMIT_URL)
 
 
-def address(environ: Mapping[str, Any]) -> str:
+def client_address(environ: Mapping[str, Any]) -> str:
     """Where a request comes from, by the proxy in front of us if there is one to be trusted."""
     seen_by_proxy = ""
     if settings.TRUST_PROXY:

@@ -3,15 +3,15 @@
 import time
 from collections.abc import Callable
 
-KeepGoing = Callable[[], bool]
+HasTimeLeft = Callable[[], bool]
 
 
-def always() -> bool:
+def unlimited() -> bool:
     """No end is set: the work ends when it is done."""
     return True
 
 
-def for_seconds(seconds: float) -> KeepGoing:
+def time_limit_of(seconds: float) -> HasTimeLeft:
     """Go on for so long from now."""
     until = time.monotonic() + seconds
     return lambda: time.monotonic() < until

@@ -4,6 +4,6 @@ from typing import Any
 from django.urls import URLPattern, path
 
 
-def both_slashes(route: str, view: Callable[..., Any], name: str) -> list[URLPattern]:
+def optional_slash(route: str, view: Callable[..., Any], name: str) -> list[URLPattern]:
     """The route with and without a trailing slash, answered alike and without a redirect."""
     return [path(route, view, name=name), path(f"{route}/", view, name=f"{name}-slash")]

@@ -23,17 +23,17 @@ from kombu.exceptions import KombuError
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from rest_framework.exceptions import APIException, NotAuthenticated
 
-from common.api.authentication import KeyAuthentication, is_staff
-from common.api.errors import AWAY_DETAIL, RETRY_AFTER_SECONDS
-from common.api.login_page import is_for_log_in, log_in_page
+from common.api.authentication import ApiKeyAuthentication, is_staff
+from common.api.errors import RETRY_AFTER_SECONDS, UNAVAILABLE_DETAIL
+from common.api.login_page import login_page_response, needs_login_page
 from common.api.negotiation import wants_page
 from common.api_keys.cache import KEYWORD
-from common.apps import ServiceConfig, carried_services, spoken_freshness
-from common.db.errors import is_away
+from common.apps import ServiceConfig, format_freshness, served_services
+from common.db.errors import is_unavailable
 
 View = Callable[..., HttpResponse]
 READING = ["GET", "HEAD"]
-MOST_COMMANDS = 3
+MAX_COMMANDS = 3
 
 
 def read_only(view: View) -> View:
@@ -51,7 +51,7 @@ def read_only(view: View) -> View:
     return reading
 
 
-def known_callers_only(view: View) -> View:
+def require_caller(view: View) -> View:
     """A page for whoever has a key, to whichever service, or signed in to the admin."""
 
     @wraps(view)
@@ -59,13 +59,13 @@ def known_callers_only(view: View) -> View:
         if not settings.API_KEYS_REQUIRED or is_staff(request):
             return view(request, *args, **kwargs)
         try:
-            if KeyAuthentication().authenticate(request):
+            if ApiKeyAuthentication().authenticate(request):
                 return view(request, *args, **kwargs)
             refusal: APIException = NotAuthenticated()
         except APIException as error:
             refusal = error
-        if is_for_log_in(request, refusal):
-            return log_in_page(request)
+        if needs_login_page(request, refusal):
+            return login_page_response(request)
         return _refused(refusal)
 
     return guarded
@@ -79,7 +79,7 @@ def _refused(refusal: APIException) -> HttpResponse:
 
 
 @vary_on_headers("Accept")
-@known_callers_only
+@require_caller
 @read_only
 def index(request: HttpRequest) -> HttpResponse:
     """What runs here, how fresh it is, and where to go on."""
@@ -91,12 +91,12 @@ def index(request: HttpRequest) -> HttpResponse:
             "links": [{"title": title, "path": link} for title, link in service.links],
             "freshness": _freshness(service, is_page=is_page),
         }
-        for service in carried_services(apps)
+        for service in served_services(apps)
     ]
     if is_page:
         context = {
             "services": services,
-            "has_admin": settings.CARRIES_ALL,
+            "has_admin": settings.SERVES_ALL,
             "demo": settings.DEMO,
             "commands": _commands(request),
         }
@@ -111,15 +111,15 @@ def _commands(request: HttpRequest) -> list[tuple[str, str]]:
     curl = f"curl -s{key}"
     found = [
         (what, f"{curl} {arguments.replace('{url}', url)}")
-        for service in carried_services(apps)
+        for service in served_services(apps)
         for what, arguments in service.commands
     ]
-    return found[:MOST_COMMANDS]
+    return found[:MAX_COMMANDS]
 
 
 def _freshness(service: ServiceConfig, *, is_page: bool) -> Mapping[str, Any]:
     try:
-        return spoken_freshness(service) if is_page else service.freshness()
+        return format_freshness(service) if is_page else service.freshness()
     except DatabaseAway:
         return {"Store": "away"}
 
@@ -134,7 +134,7 @@ def healthz(request: HttpRequest) -> HttpResponse:
 def readyz(request: HttpRequest) -> HttpResponse:
     """Whether each store and the broker can be reached, by name; 503 if one is away."""
     checks = {alias: _is_there(partial(_ask, alias)) for alias in settings.DATABASES}
-    for service in carried_services(apps):
+    for service in served_services(apps):
         checks |= service.stores()
     checks["broker"] = _is_there(_greet_broker)
     if all(checks.values()):
@@ -207,9 +207,9 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 def server_error(request: HttpRequest) -> HttpResponse:
     """What nobody expected; or a store that went away while a page was made."""
     error = sys.exception()
-    if error is None or not is_away(error):
+    if error is None or not is_unavailable(error):
         return _answer_refused(request, 500, "Something went wrong on our side.")
-    answer = _answer_refused(request, 503, AWAY_DETAIL)
+    answer = _answer_refused(request, 503, UNAVAILABLE_DETAIL)
     answer.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     return answer
 

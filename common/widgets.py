@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 # Whether the person who looks may see rows of this model of the service.
-MaySee = Callable[[str], bool]
+CanView = Callable[[str], bool]
 
 # Colours of the theme, for one series after the other.
 COLOURS = ["var(--color-primary-600)", "var(--color-base-400)"]
@@ -14,7 +14,7 @@ GREY = "#9ca3af"  # to be read on light and on dark
 
 
 @dataclass(frozen=True)
-class Figure:
+class StatTile:
     """A number to know, and where it comes from."""
 
     title: str
@@ -68,4 +68,4 @@ class Chart:
         return [(label, list(row)) for label, row in zip(self.labels, columns, strict=True)]
 
 
-Card = Figure | Chart
+Widget = StatTile | Chart

@@ -17,19 +17,19 @@ app.autodiscover_tasks()
 
 
 @setup_logging.connect
-def leave_logging_to_django(**kwargs: Any) -> None:
+def keep_django_logging(**kwargs: Any) -> None:
     """Celery configures no logging of its own where somebody listens here."""
 
 
 @worker_init.connect
 @beat_init.connect
-def begin_with_safe_settings(**kwargs: Any) -> None:
+def require_safe_settings(**kwargs: Any) -> None:
     """End a worker or beat whose settings would lose or double something."""
     django.setup()
-    from common.checks import refuse_unsafe_settings
+    from common.checks import reject_unsafe_settings
 
     try:
-        refuse_unsafe_settings()
+        reject_unsafe_settings()
     except ImproperlyConfigured as error:
         # Celery logs the exceptions of its listeners, and goes on.
         raise SystemExit(str(error)) from error

@@ -10,7 +10,7 @@ import limits
 import pymysql
 from django.core.exceptions import ImproperlyConfigured
 
-from local.embedded import broker_options, kept_secret, sqlite_options
+from local.embedded import broker_options, load_or_create_secret, sqlite_options
 
 pymysql.install_as_MySQLdb()
 
@@ -29,7 +29,7 @@ def _whole_number(name: str, default: int, most: int = 10**9) -> int:
     return int(value)
 
 
-def _yes_or_no(name: str, default: str = "false") -> bool:
+def _boolean(name: str, default: str = "false") -> bool:
     value: str = env.str(name, default=default)
     if value.lower() not in {"true", "false", "1", "0", "yes", "no", "on", "off"}:
         raise ImproperlyConfigured(f"{name} is {value!r}; allowed: true or false")
@@ -52,13 +52,13 @@ if unknown := set(_asked) - {"all", *KNOWN_SERVICES}:
         f"SERVICES names {', '.join(sorted(unknown)) or 'nothing'}; "
         f"allowed: all, or some of {', '.join(KNOWN_SERVICES)} with commas between"
     )
-CARRIES_ALL = "all" in _asked
-SERVICES = [name for name in KNOWN_SERVICES if CARRIES_ALL or name in _asked]
+SERVES_ALL = "all" in _asked
+SERVICES = [name for name in KNOWN_SERVICES if SERVES_ALL or name in _asked]
 
 # --- Stores ------------------------------------------------------------------------------------
 
 # By alias; stats lives in "default", beside Django's own tables.
-STORE_URLS = {
+DATABASE_URL_VARIABLES = {
     "default": "DATABASE_URL",
     "dataprovider": "DATAPROVIDER_DATABASE_URL",
     "dashboard": "DASHBOARD_DATABASE_URL",
@@ -81,7 +81,9 @@ MYSQL_OPTIONS = {
 
 def _database(alias: str) -> dict[str, Any]:
     embedded_url = f"sqlite:///{DATA_DIR / alias}.sqlite3"
-    database: dict[str, Any] = env.db_url_config(env.str(STORE_URLS[alias], embedded_url))
+    database: dict[str, Any] = env.db_url_config(
+        env.str(DATABASE_URL_VARIABLES[alias], embedded_url)
+    )
     engine = database.get("ENGINE", "")
     if engine.endswith("sqlite3"):
         return database | {"OPTIONS": sqlite_options()}
@@ -93,15 +95,17 @@ def _database(alias: str) -> dict[str, Any]:
         database["OPTIONS"] = MYSQL_OPTIONS | timeouts | database.get("OPTIONS", {})
     else:
         raise ImproperlyConfigured(
-            f"{STORE_URLS[alias]} is no URL of a store; allowed: postgres://… or mysql://…"
+            f"{DATABASE_URL_VARIABLES[alias]} is no URL of a store; allowed: postgres://… or mysql://…"
         )
     return database | {"CONN_MAX_AGE": None, "CONN_HEALTH_CHECKS": True}
 
 
 # Migrated by us; the client's database is the client's.
-OWN_STORES = [alias for alias in STORE_URLS if alias == "default" or alias in SERVICES]
-FOREIGN_STORES = ["client"] if "repairjobs" in SERVICES else []
-DATABASES = {alias: _database(alias) for alias in [*OWN_STORES, *FOREIGN_STORES]}
+OWN_DATABASES = [
+    alias for alias in DATABASE_URL_VARIABLES if alias == "default" or alias in SERVICES
+]
+FOREIGN_DATABASES = ["client"] if "repairjobs" in SERVICES else []
+DATABASES = {alias: _database(alias) for alias in [*OWN_DATABASES, *FOREIGN_DATABASES]}
 DATABASE_ROUTERS = [
     *(["repairjobs.routers.ClientRouter"] if "repairjobs" in SERVICES else []),
     "common.db.routers.ServiceRouter",
@@ -110,7 +114,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 BROKER_URL = env.str("BROKER_URL", "filesystem://localhost")
 MONGO_URL = env.str("MONGO_URL", "")
-EMBEDDED_STORES = (
+IS_EMBEDDED = (
     BROKER_URL.startswith("filesystem:")
     and not MONGO_URL
     and all(database["ENGINE"].endswith("sqlite3") for database in DATABASES.values())
@@ -118,22 +122,22 @@ EMBEDDED_STORES = (
 
 # --- Django ------------------------------------------------------------------------------------
 
-DEBUG = _yes_or_no("DEBUG")
+DEBUG = _boolean("DEBUG")
 SECRET_KEY = env.str("SECRET_KEY", "")
 if not SECRET_KEY:
-    if not EMBEDDED_STORES:
+    if not IS_EMBEDDED:
         raise ImproperlyConfigured(
             "SECRET_KEY is not set. It is made up only while every store is an embedded one; "
             "set it to a long random string of your own."
         )
-    SECRET_KEY = kept_secret(DATA_DIR / "secret_key")
+    SECRET_KEY = load_or_create_secret(DATA_DIR / "secret_key")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 # Behind a proxy of ours that sets X-Forwarded-For and X-Forwarded-Proto, whatever came with them.
-TRUST_PROXY = _yes_or_no("TRUST_PROXY")
+TRUST_PROXY = _boolean("TRUST_PROXY")
 if TRUST_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 # People and programs reach this process by HTTPS alone; all else is sent there.
-HTTPS = _yes_or_no("HTTPS")
+HTTPS = _boolean("HTTPS")
 SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 # What watches a process asks it from beside it.
 SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|metrics)/?$"]
@@ -145,7 +149,7 @@ SILENCED_SYSTEM_CHECKS = [
     # To be on the browsers' own lists is for the owner of the domain to say.
     "security.W021",
     # No cookie means anything to a process that carries no admin.
-    *([] if CARRIES_ALL else ["security.W003"]),
+    *([] if SERVES_ALL else ["security.W003"]),
     # What whoever runs this overrules.
     *env.list("SILENCED_CHECKS", default=[]),
 ]
@@ -162,7 +166,7 @@ _FOR_PEOPLE = [
 INSTALLED_APPS = [
     # Before the others, as some of its templates stand for theirs.
     "common",
-    *(_FOR_PEOPLE if CARRIES_ALL else []),
+    *(_FOR_PEOPLE if SERVES_ALL else []),
     "django.contrib.staticfiles",
     "rest_framework_api_key",
     "common.api_keys",
@@ -174,14 +178,14 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "common.middleware.measure_requests",
-    "common.middleware.finish_reading",
+    "common.middleware.drain_request_body",
     "common.middleware.content_security_policy",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
-if CARRIES_ALL:
+if SERVES_ALL:
     MIDDLEWARE += [
         "django.contrib.sessions.middleware.SessionMiddleware",
         "django.middleware.csrf.CsrfViewMiddleware",
@@ -219,7 +223,7 @@ TEMPLATES = [
                         "django.contrib.auth.context_processors.auth",
                         "django.contrib.messages.context_processors.messages",
                     ]
-                    if CARRIES_ALL
+                    if SERVES_ALL
                     else []
                 ),
             ],
@@ -264,7 +268,7 @@ UNFOLD = {
             "950": "oklch(25% .06 256)",
         },
     },
-    "DASHBOARD_CALLBACK": "common.admin.dashboard.front_page",
+    "DASHBOARD_CALLBACK": "common.admin.dashboard.dashboard_callback",
     "SIDEBAR": {"show_search": True, "navigation": "common.admin.dashboard.navigation"},
 }
 LOGGING = {
@@ -301,11 +305,11 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "common.api.negotiation.ContentNegotiation",
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "common.api.authentication.KeyAuthentication",
-        *(["common.api.authentication.AdminSession"] if CARRIES_ALL else []),
+        "common.api.authentication.ApiKeyAuthentication",
+        *(["common.api.authentication.AdminSessionAuthentication"] if SERVES_ALL else []),
     ],
-    "DEFAULT_PERMISSION_CLASSES": ["common.api.permissions.MayUseService"],
-    "DEFAULT_THROTTLE_CLASSES": ["common.api.throttling.RateLimit"],
+    "DEFAULT_PERMISSION_CLASSES": ["common.api.permissions.ServicePermission"],
+    "DEFAULT_THROTTLE_CLASSES": ["common.api.throttling.CallerRateThrottle"],
     "UNAUTHENTICATED_USER": None,
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "DEFAULT_PAGINATION_CLASS": "common.api.pagination.KeysetPagination",
@@ -320,10 +324,10 @@ SPECTACULAR_SETTINGS = {
     "SERVE_AUTHENTICATION": [],
     # A PATCH names what it needs.
     "COMPONENT_SPLIT_PATCH": False,
-    "PREPROCESSING_HOOKS": ["common.api.openapi_hooks.without_trailing_slashes"],
+    "PREPROCESSING_HOOKS": ["common.api.openapi_hooks.exclude_trailing_slashes"],
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
-        "common.api.openapi_hooks.with_examples_to_try",
+        "common.api.openapi_hooks.add_parameter_examples",
     ],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
@@ -337,7 +341,7 @@ SPECTACULAR_SETTINGS = {
 
 # --- Who may ask, and how often ------------------------------------------------------------------
 
-API_KEYS_REQUIRED = _yes_or_no("API_KEYS_REQUIRED", "true")
+API_KEYS_REQUIRED = _boolean("API_KEYS_REQUIRED", "true")
 # For each caller and service; "off" for none.
 RATE_LIMIT = env.str("RATE_LIMIT", "60000/minute")
 RATE_LIMIT = "" if RATE_LIMIT == "off" else RATE_LIMIT
@@ -357,10 +361,12 @@ SMS_BACKEND_IS_NAMED = "SMS_BACKEND" in env.ENVIRON
 if SMS_BACKEND not in {"console", "vonage"}:
     raise ImproperlyConfigured(f"SMS_BACKEND is {SMS_BACKEND!r}; allowed: console or vonage")
 # Whoever has a client or texts people for real gets no made-up jobs, whatever is set.
-CLIENT_IS_EMBEDDED = all(DATABASES[alias]["ENGINE"].endswith("sqlite3") for alias in FOREIGN_STORES)
-IS_IN_EARNEST = SMS_BACKEND == "vonage" or not CLIENT_IS_EMBEDDED
-DEMO = _yes_or_no("DEMO") and not IS_IN_EARNEST
-CLIENT_SANDBOX = _yes_or_no("CLIENT_SANDBOX") and not IS_IN_EARNEST
+CLIENT_IS_EMBEDDED = all(
+    DATABASES[alias]["ENGINE"].endswith("sqlite3") for alias in FOREIGN_DATABASES
+)
+IS_LIVE = SMS_BACKEND == "vonage" or not CLIENT_IS_EMBEDDED
+DEMO = _boolean("DEMO") and not IS_LIVE
+CLIENT_SANDBOX = _boolean("CLIENT_SANDBOX") and not IS_LIVE
 DATA_PROVIDER_URL = env.str("DATA_PROVIDER_URL", f"http://127.0.0.1:{PORT}")
 DATA_PROVIDER_KEY = env.str("DATA_PROVIDER_KEY", "")
 # What the demo's repair shop sends to this machine's own API.
@@ -376,9 +382,9 @@ SIMULATE_SECONDS = _whole_number("SIMULATE_SECONDS", 5)
 COLLECT_SECONDS = _whole_number("COLLECT_SECONDS", 5)
 SWEEP_SECONDS = _whole_number("SWEEP_SECONDS", 30)
 FOLLOW_SECONDS = _whole_number("FOLLOW_SECONDS", 5)
-ERRANDS_SECONDS = _whole_number("ERRANDS_SECONDS", 2)
+OUTBOX_SECONDS = _whole_number("OUTBOX_SECONDS", 2)
 # How long a worker that died keeps others from what it had claimed; longer than any one errand.
-ERRAND_LEASE = timedelta(seconds=_whole_number("ERRAND_LEASE_SECONDS", 60))
+OUTBOX_LEASE = timedelta(seconds=_whole_number("OUTBOX_LEASE_SECONDS", 60))
 
 # The status by which the client marks a paid job, if it has one.
 CLIENT_PAID_STATUS = env.str("CLIENT_PAID_STATUS", "")
@@ -408,7 +414,7 @@ CELERY_TASK_TIME_LIMIT = 15 * 60
 CELERY_TASK_ANNOTATIONS = {
     # Ended before what it had claimed is given to another worker. Threads know no time limit: there
     # the timeouts of the outside systems alone are under the lease.
-    "repairjobs.tasks.run_errands": {"time_limit": max(40.0, ERRAND_LEASE.total_seconds() - 5)}
+    "repairjobs.tasks.run_errands": {"time_limit": max(40.0, OUTBOX_LEASE.total_seconds() - 5)}
 }
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TIMEZONE = "UTC"
@@ -443,7 +449,7 @@ if "repairjobs" in SERVICES:
         # A task a kind: what waits for one system keeps a worker from nothing but its own kind.
         **{
             f"repairjobs: run {kind} errands": _every(
-                ERRANDS_SECONDS, "repairjobs.tasks.run_errands", kind=kind
+                OUTBOX_SECONDS, "repairjobs.tasks.run_errands", kind=kind
             )
             for kind in ("document", "sms", "status")
         },

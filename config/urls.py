@@ -3,7 +3,7 @@ from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
 
 from common import views
-from common.urls import both_slashes
+from common.urls import optional_slash
 
 handler400 = "common.views.bad_request"
 handler404 = "common.views.not_found"
@@ -14,18 +14,18 @@ urlpatterns: list[URLPattern | URLResolver] = []
 for service in settings.SERVICES:
     urlpatterns += [
         path("", include(f"{service}.api.urls")),
-        *both_slashes(f"schema/{service}", views.schema(service), f"schema-{service}"),
-        *both_slashes(f"docs/{service}", views.docs(service), f"docs-{service}"),
+        *optional_slash(f"schema/{service}", views.schema(service), f"schema-{service}"),
+        *optional_slash(f"docs/{service}", views.docs(service), f"docs-{service}"),
     ]
 urlpatterns += [
     path("", views.index, name="index"),
-    *both_slashes("healthz", views.healthz, "healthz"),
-    *both_slashes("readyz", views.readyz, "readyz"),
-    *both_slashes("metrics", views.metrics, "metrics"),
-    *both_slashes("schema", views.schema(), "schema"),
-    *both_slashes("docs", views.docs(), "docs"),
+    *optional_slash("healthz", views.healthz, "healthz"),
+    *optional_slash("readyz", views.readyz, "readyz"),
+    *optional_slash("metrics", views.metrics, "metrics"),
+    *optional_slash("schema", views.schema(), "schema"),
+    *optional_slash("docs", views.docs(), "docs"),
 ]
-if settings.CARRIES_ALL:
+if settings.SERVES_ALL:
     from django.contrib import admin
 
     urlpatterns += [

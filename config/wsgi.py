@@ -7,8 +7,8 @@ from django.apps import apps
 from django.core.wsgi import get_wsgi_application
 from django.http.request import MediaType
 
-from common.apps import carried_services
-from common.checks import refuse_unsafe_settings
+from common.apps import served_services
+from common.checks import reject_unsafe_settings
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
@@ -16,11 +16,11 @@ Environ = dict[str, Any]
 Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 
 # The largest body that any view takes is smaller; of larger ones no more than this is kept.
-MOST_KEPT_BYTES = 16 * 1024 * 1024 + 1
+MAX_BODY_BYTES_KEPT = 16 * 1024 * 1024 + 1
 PIECE = 64 * 1024
 
 
-def sound(application: Application) -> Application:
+def sanitize_request(application: Application) -> Application:
     """Put right what Django, before any of its handlers, would stumble over."""
 
     def repaired(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -30,7 +30,7 @@ def sound(application: Application) -> Application:
         if not accepted or not all(is_readable(kind) for kind in accepted.split(",")):
             environ["HTTP_ACCEPT"] = "*/*"
         if "chunked" in environ.get("HTTP_TRANSFER_ENCODING", "").lower():
-            take_chunked_body(environ)
+            buffer_chunked_body(environ)
         return application(environ, start_response)
 
     return repaired
@@ -46,18 +46,18 @@ def is_readable(media_type: str) -> bool:
     return "\0" not in str(parameters.get("charset", ""))
 
 
-def take_chunked_body(environ: Environ) -> None:
+def buffer_chunked_body(environ: Environ) -> None:
     """Give a body that came without its length one, as Django reads only as much as that says."""
     body = BytesIO()
     while piece := environ["wsgi.input"].read(PIECE):
-        if body.tell() < MOST_KEPT_BYTES:
+        if body.tell() < MAX_BODY_BYTES_KEPT:
             body.write(piece)
     environ["CONTENT_LENGTH"] = str(body.tell())
     body.seek(0)
     environ["wsgi.input"] = body
 
 
-application: Application = sound(get_wsgi_application())
-refuse_unsafe_settings()
-for service in carried_services(apps):
-    application = service.in_front_of(application)
+application: Application = sanitize_request(get_wsgi_application())
+reject_unsafe_settings()
+for service in served_services(apps):
+    application = service.wrap_wsgi(application)

@@ -9,12 +9,12 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.text import capfirst
 
-from common.admin import KnownChoiceFilter, ReadOnlyAdmin, confirmed, record
+from common.admin import ReadOnlyAdmin, StrictChoiceFilter, log_change, requires_confirmation
 from dashboard import services
 from dashboard.models import DailyTotal, Event, Ingestion, Reading, RejectedEvent
 
 
-class ReadingFilter(KnownChoiceFilter):
+class ReadingFilter(StrictChoiceFilter):
     """One reading at a time, as an event counts on a day of each."""
 
     title = "reading"
@@ -67,14 +67,14 @@ class RejectedEventAdmin(ReadOnlyAdmin):
     ordering = ["-rejected_at", "-id"]
     actions = ["reconsider"]
 
-    @admin.action(permissions=["settle"], description="Ingest again")
-    @confirmed("Judge these events anew?")
+    @admin.action(permissions=["resolve"], description="Ingest again")
+    @requires_confirmation("Judge these events anew?")
     def reconsider(self, request: HttpRequest, queryset: QuerySet[RejectedEvent]) -> None:
         became: Counter[str] = Counter()
         for event in queryset.iterator():
             outcome = services.reconsider(event, at=timezone.now())
             if outcome != services.Outcome.GONE:
-                record(request, event, f"Ingested again: {outcome}.")
+                log_change(request, event, f"Ingested again: {outcome}.")
             became[outcome] += 1
         told = ", ".join(f"{count} {outcome}" for outcome, count in sorted(became.items()))
         level = messages.WARNING if services.Outcome.REJECTED in became else messages.SUCCESS

@@ -2,7 +2,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from common.apps import AdminPage, Freshness, ServiceConfig
-from common.widgets import Card, MaySee
+from common.widgets import CanView, Widget
 
 
 class DashboardConfig(ServiceConfig):
@@ -40,10 +40,10 @@ class DashboardConfig(ServiceConfig):
             "Ingested through": state.watermark,
         }
 
-    def admin_cards(self, *, may_see: MaySee, at: datetime) -> Iterable[Card]:
+    def admin_widgets(self, *, can_view: CanView, at: datetime) -> Iterable[Widget]:
         from dashboard.cards import cards
 
-        return cards(may_see=may_see, at=at)
+        return cards(can_view=can_view, at=at)
 
     def gauges(self) -> Mapping[str, tuple[str, float]]:
         from dashboard.models import Ingestion, RejectedEvent

@@ -18,8 +18,8 @@ from urllib3.exceptions import HTTPError
 
 PAGE_LIMIT = 10_000
 PAGES_AHEAD = 10
-MOST_BYTES = 64 * 1024 * 1024
-MOST_IDLE_PAGES = 100
+MAX_BYTES = 64 * 1024 * 1024
+MAX_IDLE_PAGES = 100
 PIECE = 256 * 1024
 INT64 = range(-(2**63), 2**63)
 # Nothing was recorded from here on: what a provider answers tells whether it knows the filter.
@@ -150,8 +150,8 @@ class _Course:
             self.objection = "gave a page twice"
         elif link and link in self.links:
             self.objection = "gave the same next link twice"
-        elif self.idle_pages > MOST_IDLE_PAGES:
-            self.objection = f"gave {MOST_IDLE_PAGES} pages that led no further"
+        elif self.idle_pages > MAX_IDLE_PAGES:
+            self.objection = f"gave {MAX_IDLE_PAGES} pages that led no further"
         self.ids = ids or self.ids
         self.links.add(link)
 
@@ -208,8 +208,8 @@ def _get(session: requests.Session, parameters: dict[str, str]) -> _Answer:
             # Whatever has come: waiting for more could go on for ever.
             while piece := response.raw.read1(PIECE, decode_content=True):
                 body += piece
-                if len(body) > MOST_BYTES:
-                    raise ProviderUnavailable(f"GET {_url()} answered over {MOST_BYTES} bytes")
+                if len(body) > MAX_BYTES:
+                    raise ProviderUnavailable(f"GET {_url()} answered over {MAX_BYTES} bytes")
                 if time.monotonic() > deadline:
                     raise ProviderUnavailable(f"GET {_url()} took over {whole:g} seconds")
             return _Answer(

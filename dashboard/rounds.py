@@ -3,13 +3,13 @@
 from datetime import datetime
 from typing import Any
 
-from common.time_budget import KeepGoing
+from common.time_budget import HasTimeLeft
 from dashboard import services
 
 
-def ingest_events(*, at: datetime, keep_going: KeepGoing) -> dict[str, Any]:
+def ingest_events(*, at: datetime, has_time_left: HasTimeLeft) -> dict[str, Any]:
     """Copy what the data provider has reported since the last run."""
-    done = services.ingest_events(at=at, keep_going=keep_going)
+    done = services.ingest_events(at=at, has_time_left=has_time_left)
     return {
         "stored": done.stored,
         "known": done.known,

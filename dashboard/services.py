@@ -12,7 +12,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.db import transaction
 from django.db.models import QuerySet
 
-from common.time_budget import KeepGoing, always
+from common.time_budget import HasTimeLeft, unlimited
 from dashboard import bulk, provider
 from dashboard.models import DailyTotal, Ingestion, Reading, RejectedEvent, Status
 from dashboard.provider import Event, Page, Unusable
@@ -42,7 +42,7 @@ class Ingested:
 
 
 def ingest_events(
-    *, at: datetime, progress: Progress | None = None, keep_going: KeepGoing = always
+    *, at: datetime, progress: Progress | None = None, has_time_left: HasTimeLeft = unlimited
 ) -> Ingested:
     """Copy what the data provider has reported since the last run; one run at a time.
 
@@ -62,7 +62,7 @@ def ingest_events(
             progress(page)
 
     try:
-        return _ingest(at, alive, keep_going)
+        return _ingest(at, alive, has_time_left)
     finally:
         Ingestion.objects.release(lease)
 
@@ -82,7 +82,7 @@ def backfill_events(
     return _store_all(found, at=at, progress=progress or _ignore)
 
 
-def _ingest(at: datetime, progress: Progress, keep_going: KeepGoing) -> Ingested:
+def _ingest(at: datetime, progress: Progress, has_time_left: HasTimeLeft) -> Ingested:
     state = Ingestion.objects.current()
     probe = provider.probe()
     # A provider whose clock is ahead costs reading twice; one believed to be would cost events.
@@ -92,31 +92,31 @@ def _ingest(at: datetime, progress: Progress, keep_going: KeepGoing) -> Ingested
         # From here on nothing is missed that comes late, even if this run breaks off.
         state.recorded_through = provider_time
         state.save(update_fields=["recorded_through"])
-    found = _for_now(provider.pages(since=_overlapped(state.watermark)), keep_going)
+    found = _for_now(provider.pages(since=_overlapped(state.watermark)), has_time_left)
     done = _store_all(found, at=at, progress=progress, latest=_overlapped(at))
-    if not is_first and keep_going():
+    if not is_first and has_time_left():
         if probe.knows_recorded:
             if state.late_through is None:
                 state.late_through, state.reread_through = provider_time, None
-            late = _what_came_late(state, keep_going)
+            late = _what_came_late(state, has_time_left)
             done += _store_all(late, at=at, progress=progress)
         else:
             done += _reread_some_of_the_past(state, at, progress)
-    if keep_going():
+    if has_time_left():
         state.completed_at = at
     state.save(update_fields=["recorded_through", "late_through", "reread_through", "completed_at"])
     return done
 
 
-def _for_now(found: Iterator[Page], keep_going: KeepGoing) -> Iterator[Page]:
+def _for_now(found: Iterator[Page], has_time_left: HasTimeLeft) -> Iterator[Page]:
     """The pages that there is time for."""
     for page in found:
         yield page
-        if not keep_going():
+        if not has_time_left():
             return
 
 
-def _what_came_late(state: Ingestion, keep_going: KeepGoing) -> Iterator[Page]:
+def _what_came_late(state: Ingestion, has_time_left: HasTimeLeft) -> Iterator[Page]:
     """What was recorded since the last pass; one that is cut short goes on in the next run.
 
     ``state`` says where, and how far all is read when the pass has ended.
@@ -125,7 +125,7 @@ def _what_came_late(state: Ingestion, keep_going: KeepGoing) -> Iterator[Page]:
     for page in provider.pages(since=state.reread_through, recorded_since=since):
         yield page
         state.reread_through = page.through or state.reread_through
-        if not keep_going():
+        if not has_time_left():
             return
     state.recorded_through, state.late_through = state.late_through, None
     state.reread_through = None

@@ -9,8 +9,8 @@ from django.conf import settings
 from dataprovider.models import Event
 
 CONNECT_SECONDS, READ_SECONDS = 3.05, 10.0
-MOST_EVENTS = 10_000
-LONGEST_REASON = 200
+MAX_EVENTS = 10_000
+MAX_REASON_LENGTH = 200
 
 
 class EventsUnavailable(Exception):
@@ -26,11 +26,11 @@ def fetch(*, hotel_id: int, first: date, last: date) -> list[Event]:
         "hotel_id": hotel_id,
         "night_of_stay__gte": first.isoformat(),
         "night_of_stay__lte": last.isoformat(),
-        "limit": MOST_EVENTS,
+        "limit": MAX_EVENTS,
     }
     response = _request("GET", params=parameters)
     if "next" in response.links:
-        raise EventsUnavailable(f"hotel {hotel_id} has over {MOST_EVENTS} events near {first}")
+        raise EventsUnavailable(f"hotel {hotel_id} has over {MAX_EVENTS} events near {first}")
     try:
         return [_read(event) for event in response.json()]
     except (KeyError, TypeError, ValueError) as error:
@@ -64,7 +64,7 @@ def _request(method: str, **options: Any) -> requests.Response:
         reason = f"{method} {url} failed: {type(error).__name__} (DATA_PROVIDER_URL, or else PORT)"
         raise EventsUnavailable(reason) from error
     if not response.ok:
-        said = f"{response.status_code} {response.text[:LONGEST_REASON]}"
+        said = f"{response.status_code} {response.text[:MAX_REASON_LENGTH]}"
         hint = " (DATA_PROVIDER_KEY)" if response.status_code in {401, 403} else ""
         raise EventsUnavailable(f"{method} {url} answered {said}{hint}")
     return response

@@ -12,9 +12,9 @@ ROOMS = [str(100 * floor + door) for floor in range(1, 5) for door in range(1, 1
 SEASON = (0.45, 0.55, 0.65, 0.8, 0.95, 1.1, 1.4, 1.5, 1.15, 0.9, 0.6, 0.75)
 WEEKDAY = (0.8, 0.75, 0.8, 0.9, 1.2, 1.35, 1.0)
 MEAN_LEAD_DAYS = 35
-LONGEST_LEAD_DAYS = 360
+MAX_LEAD_DAYS = 360
 NIGHTS, NIGHTS_WEIGHTS = (1, 2, 3, 4, 5, 7, 10, 14), (20, 26, 20, 10, 7, 11, 4, 2)
-LONGEST_STAY = max(NIGHTS)
+MAX_STAY_NIGHTS = max(NIGHTS)
 CANCELLED_SHARE = 0.27
 WISHES_A_DAY = (14, 32)
 # Guests cancel before others book, so that no room is given away before it is free.
@@ -64,7 +64,7 @@ def standing(events: list[Event]) -> dict[tuple[str, date], datetime]:
 
 def wish(chance: random.Random, today: date) -> tuple[date, int] | None:
     """When a guest would come and for how many nights; None if the season put them off."""
-    lead = min(int(chance.expovariate(1 / MEAN_LEAD_DAYS)), LONGEST_LEAD_DAYS)
+    lead = min(int(chance.expovariate(1 / MEAN_LEAD_DAYS)), MAX_LEAD_DAYS)
     arrival = today + timedelta(days=lead)
     liking = SEASON[arrival.month - 1] * WEEKDAY[arrival.weekday()]
     if chance.random() > liking / (max(SEASON) * max(WEEKDAY)):

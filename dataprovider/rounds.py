@@ -3,12 +3,12 @@
 import random
 from datetime import datetime
 
-from common.time_budget import KeepGoing
+from common.time_budget import HasTimeLeft
 from dataprovider import services
 from dataprovider.hotel import DEMO_HOTELS
 
 
-def simulate_events(*, at: datetime, keep_going: KeepGoing) -> dict[str, int]:
+def simulate_events(*, at: datetime, has_time_left: HasTimeLeft) -> dict[str, int]:
     """Let something happen in one of the demo hotels."""
     chance = random.Random()
     hotel_id = chance.choice(DEMO_HOTELS)

@@ -115,8 +115,8 @@ def simulate_events(*, hotel_id: int, at: datetime, chance: random.Random) -> in
     if wanted is None:
         return 0
     arrival, nights = wanted
-    first = arrival - timedelta(days=hotel.LONGEST_STAY)
-    last = arrival + timedelta(days=2 * hotel.LONGEST_STAY)
+    first = arrival - timedelta(days=hotel.MAX_STAY_NIGHTS)
+    last = arrival + timedelta(days=2 * hotel.MAX_STAY_NIGHTS)
     taken = hotel.standing(events_api.fetch(hotel_id=hotel_id, first=first, last=last))
     events: list[Event] = []
     stay = hotel.find_room(

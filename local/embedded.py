@@ -31,7 +31,7 @@ def broker_options(folder: Path) -> dict[str, Any]:
     }
 
 
-def kept_secret(path: Path, *, bytes: int = 48) -> str:
+def load_or_create_secret(path: Path, *, bytes: int = 48) -> str:
     """The secret kept in this file, made the first time; readable by its owner alone."""
     if not path.exists():
         # Written aside and linked into place: processes that start at once agree on one.

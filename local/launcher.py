@@ -20,13 +20,13 @@ from django.core.exceptions import ImproperlyConfigured
 from honcho.compat import ProcessManager
 from honcho.manager import Manager
 
-from common.checks import refuse_unsafe_settings
+from common.checks import reject_unsafe_settings
 
 # A worker takes up to seven seconds to end; honcho would kill it after five.
 honcho.manager.KILL_WAIT = 25
 
 
-class OneByOne(ProcessManager):  # type: ignore[misc]
+class ParentOnlyTermination(ProcessManager):  # type: ignore[misc]
     """Ask each process itself to end, not its children too: they end when their work has."""
 
     def terminate(self, pid: int) -> None:
@@ -51,7 +51,7 @@ def main() -> int:
     os.environ.setdefault("RATE_LIMIT", "off")
     try:
         django.setup()
-        refuse_unsafe_settings()
+        reject_unsafe_settings()
     except ImproperlyConfigured as error:
         print(error, file=sys.stderr)
         return 1
@@ -84,14 +84,14 @@ def prepare() -> None:
     from django.conf import settings
     from django.core.management import call_command
 
-    call_command("migrate_stores", verbosity=0)
+    call_command("migrate_databases", verbosity=0)
     if settings.BROKER_URL.startswith("filesystem:"):
-        empty_embedded_broker()
+        reset_embedded_broker()
     if settings.DEMO:
         call_command("seed")
 
 
-def empty_embedded_broker() -> None:
+def reset_embedded_broker() -> None:
     """Begin with empty queues, declared: wake-ups of an earlier run are void.
 
     Two processes that declare a queue at once could read each other's half-written file.
@@ -119,7 +119,7 @@ def greet() -> None:
     if "repairjobs" in settings.SERVICES:
         print(f"  Repair jobs      {url}/jobs")
     print(f"  API              {url}/docs")
-    if settings.CARRIES_ALL and settings.EMBEDDED_STORES:
+    if settings.SERVES_ALL and settings.IS_EMBEDDED:
         print(f"  Admin            {url}/admin/   {admin_credentials()}")
     print(f"  Stores           {settings.DATA_DIR}")
     print("  Stop             Ctrl-C\n", flush=True)
@@ -130,9 +130,9 @@ def admin_credentials() -> str:
     from django.conf import settings
     from django.contrib.auth.models import User
 
-    from local.embedded import kept_secret
+    from local.embedded import load_or_create_secret
 
-    password = kept_secret(settings.DATA_DIR / "admin_password", bytes=12)
+    password = load_or_create_secret(settings.DATA_DIR / "admin_password", bytes=12)
     if not User.objects.filter(is_superuser=True).exists():
         User.objects.create_superuser("admin", password=password)
     return f"admin / {password}"
@@ -153,7 +153,7 @@ def commands(port: int, services: list[str]) -> dict[str, str]:
 
 
 @contextmanager
-def lone_web(port: int, service: str) -> Iterator[None]:
+def temporary_web_server(port: int, service: str) -> Iterator[None]:
     """Let this machine alone ask one service, without keys, for as long as the block takes.
 
     :raises RuntimeError: if it does not start.
@@ -174,7 +174,7 @@ def lone_web(port: int, service: str) -> Iterator[None]:
 
 def run_processes(port: int, services: list[str]) -> int:
     manager = Manager()
-    manager._procmgr = OneByOne()
+    manager._procmgr = ParentOnlyTermination()
     for name, command in commands(port, services).items():
         manager.add_process(name, f"exec {command}")
     launcher = os.getpid()

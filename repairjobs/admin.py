@@ -10,7 +10,13 @@ from django.urls import reverse
 from django.utils import timezone
 from unfold.decorators import action as page_action
 
-from common.admin import About, KnownChoiceFilter, ReadOnlyAdmin, confirmed, record
+from common.admin import (
+    Eligibility,
+    ReadOnlyAdmin,
+    StrictChoiceFilter,
+    log_change,
+    requires_confirmation,
+)
 from common.api.permissions import PERSONAL_DATA
 from repairjobs.documents import DocumentsUnavailable, documents
 from repairjobs.job_page import page_of
@@ -34,11 +40,11 @@ from repairjobs.services import jobs, texting
 from repairjobs.sms import national, normalised
 
 # Of a phone number with its area, but without 0, +44 or 0044.
-FEWEST_DIGITS = 9
+MIN_DIGITS = 9
 # Letters and digits, some of each: no number of a job, no name.
 POSTCODE = re.compile(r"(?=.*[0-9])(?=.*[A-Za-z])[A-Za-z0-9]{2,10}")
 # A list of more jobs than these is for the API.
-MOST_FLAGGED = 1_000
+MAX_FLAGGED = 1_000
 
 
 class PersonalAdmin(ReadOnlyAdmin):
@@ -106,7 +112,7 @@ class NumberAdmin(ReadOnlyAdmin):
         return found, False
 
 
-class AttentionFilter(KnownChoiceFilter):
+class AttentionFilter(StrictChoiceFilter):
     title = "attention"
     parameter_name = "attention"
 
@@ -117,14 +123,14 @@ class AttentionFilter(KnownChoiceFilter):
         if not self.value():
             return queryset
         try:
-            found = documents().find(status=None, attention=True, after=None, limit=MOST_FLAGGED)
+            found = documents().find(status=None, attention=True, after=None, limit=MAX_FLAGGED)
         except DocumentsUnavailable:
             messages.error(request, "The store of documents is away: nobody can tell.")
             return queryset.none()
         return queryset.filter(pk__in=[int(document["job_id"]) for document in found])
 
 
-class UnderWayFilter(KnownChoiceFilter):
+class UnderWayFilter(StrictChoiceFilter):
     title = "whether it is under way"
     parameter_name = "under_way"
 
@@ -203,7 +209,7 @@ class JobAdmin(PersonalAdmin):
         job = self.get_object(request, object_id)
         shown = {}
         if job and self.has_view_permission(request, job):
-            shown = page_of(job, is_open=_is_open(request), may_see=_may_see(request))
+            shown = page_of(job, is_open=_is_open(request), can_view=_can_view(request))
         context = (extra_context or {}) | shown
         answer: HttpResponse = super().change_view(request, object_id, form_url, context)
         if isinstance(answer, TemplateResponse) and not shown.get("unseen"):
@@ -212,7 +218,7 @@ class JobAdmin(PersonalAdmin):
         return answer
 
     @page_action(  # type: ignore[untyped-decorator]
-        description="Mark attention as done", permissions=["settle"], icon="task_alt"
+        description="Mark attention as done", permissions=["resolve"], icon="task_alt"
     )
     def acknowledge(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Show what the job is flagged for; take off what was shown, when that is confirmed."""
@@ -224,7 +230,7 @@ class JobAdmin(PersonalAdmin):
             keys = request.POST.getlist("flag")
             done = jobs.acknowledge(job_id=job.pk, keys=keys, at=timezone.now())
             if done:
-                record(request, job, f"Marked {done} as seen.")
+                log_change(request, job, f"Marked {done} as seen.")
             self.message_user(request, f"Marked {done} as seen.", messages.SUCCESS)
             return HttpResponseRedirect(page)
         unseen = unseen_flags(job)
@@ -250,11 +256,11 @@ def _spellings(term: str) -> Iterator[tuple[str, str]]:
     if POSTCODE.fullmatch(packed):
         yield "postcode", " *".join(packed)
     # Fewer digits may be those of a job.
-    if (digits := national(term)) and len(digits) >= FEWEST_DIGITS:
+    if (digits := national(term)) and len(digits) >= MIN_DIGITS:
         yield "mobile", "[^0-9]*".join(digits)
 
 
-def _may_see(request: HttpRequest) -> Callable[[str], bool]:
+def _can_view(request: HttpRequest) -> Callable[[str], bool]:
     return lambda model: bool(request.user.has_perm(f"repairjobs.view_{model}"))
 
 
@@ -302,7 +308,7 @@ class PartAdmin(ReadOnlyAdmin):
     ordering = ["-pk"]
 
 
-UNKNOWN_SMS = About(Q(state=SmsState.UNKNOWN), "is in doubt")
+UNKNOWN_SMS = Eligibility(Q(state=SmsState.UNKNOWN), "is in doubt")
 
 
 @admin.register(Sms)
@@ -317,15 +323,15 @@ class SmsAdmin(NumberAdmin, PersonalAdmin):
     ordering = ["-created_at", "-id"]
     actions = ["settle_as_sent", "send_again"]
 
-    @admin.action(permissions=["settle"], description="Settle unknown ones: it was sent")
-    @confirmed("These SMS were sent?", about=UNKNOWN_SMS)
+    @admin.action(permissions=["resolve"], description="Settle unknown ones: it was sent")
+    @requires_confirmation("These SMS were sent?", about=UNKNOWN_SMS)
     def settle_as_sent(self, request: HttpRequest, queryset: QuerySet[Sms]) -> None:
         self._settle(request, queryset, was_sent=True)
 
     @admin.action(
-        permissions=["settle"], description="Settle unknown ones: it was not sent, send it now"
+        permissions=["resolve"], description="Settle unknown ones: it was not sent, send it now"
     )
-    @confirmed("These SMS were not sent, and shall be sent now?", about=UNKNOWN_SMS)
+    @requires_confirmation("These SMS were not sent, and shall be sent now?", about=UNKNOWN_SMS)
     def send_again(self, request: HttpRequest, queryset: QuerySet[Sms]) -> None:
         self._settle(request, queryset, was_sent=False)
 
@@ -333,7 +339,7 @@ class SmsAdmin(NumberAdmin, PersonalAdmin):
         settled = 0
         for sms in queryset.filter(state=SmsState.UNKNOWN):
             if texting.settle_sms(sms, was_sent=was_sent, at=timezone.now()):
-                record(request, sms, f"Settled: it was {'sent' if was_sent else 'not sent'}.")
+                log_change(request, sms, f"Settled: it was {'sent' if was_sent else 'not sent'}.")
                 settled += 1
         level = messages.SUCCESS if settled else messages.WARNING
         self.message_user(request, f"Settled {settled} SMS.", level)
@@ -348,13 +354,13 @@ class ErrandAdmin(ReadOnlyAdmin):
     ordering = ["due_at"]
     actions = ["retry"]
 
-    @admin.action(permissions=["settle"], description="Try again now")
-    @confirmed("Try these again now?")
+    @admin.action(permissions=["resolve"], description="Try again now")
+    @requires_confirmation("Try these again now?")
     def retry(self, request: HttpRequest, queryset: QuerySet[Errand]) -> None:
         tried = 0
         for errand in queryset:
             if jobs.retry_errand(errand, at=timezone.now()):
-                record(request, errand, "Due now, with all attempts before it.")
+                log_change(request, errand, "Due now, with all attempts before it.")
                 tried += 1
         self.message_user(request, f"{tried} errands are due now.", messages.SUCCESS)
 

@@ -7,7 +7,7 @@ from django.core.management.base import CommandError
 from django.db.models.signals import pre_migrate
 
 from common.apps import AdminPage, Freshness, ServiceConfig
-from common.widgets import Card, MaySee
+from common.widgets import CanView, Widget
 
 
 class RepairJobsConfig(ServiceConfig):
@@ -49,10 +49,10 @@ class RepairJobsConfig(ServiceConfig):
             "Jobs under way": Job.objects.under_way().count(),
         }
 
-    def admin_cards(self, *, may_see: MaySee, at: datetime) -> Iterable[Card]:
+    def admin_widgets(self, *, can_view: CanView, at: datetime) -> Iterable[Widget]:
         from repairjobs.cards import cards
 
-        return cards(may_see=may_see, at=at)
+        return cards(can_view=can_view, at=at)
 
     def stores(self) -> Mapping[str, bool]:
         from repairjobs.documents import DocumentsUnavailable, documents
@@ -85,8 +85,8 @@ class RepairJobsConfig(ServiceConfig):
 
 def spare_the_client(using: str, plan: Sequence[Any], **rest: Any) -> None:
     """Stop a migration of the client's database, which would get our ``django_migrations``."""
-    if using in settings.FOREIGN_STORES and plan:
+    if using in settings.FOREIGN_DATABASES and plan:
         raise CommandError(
             f"The database {using!r} is the client's, and nothing is migrated there; "
-            "migrate_stores migrates ours."
+            "migrate_databases migrates ours."
         )

@@ -5,60 +5,60 @@ from datetime import datetime, timedelta
 
 from django.urls import reverse
 
-from common.widgets import Card, Chart, Figure, MaySee
+from common.widgets import CanView, Chart, StatTile, Widget
 from repairjobs.documents import DocumentsUnavailable, documents
 from repairjobs.models import Errand, Job, JobStatus, Sms, SmsState
 
 # Nobody needs to know exactly how many more there are.
-MOST_COUNTED = 1_000
+MAX_COUNTED = 1_000
 SMS_DAYS = timedelta(days=30)
 
 
-def cards(*, may_see: MaySee, at: datetime) -> Iterator[Card]:
-    if may_see("job"):
+def cards(*, can_view: CanView, at: datetime) -> Iterator[Widget]:
+    if can_view("job"):
         yield _attention()
         yield _jobs(by_status := Job.objects.under_way().by_status())
-    if may_see("errand"):
+    if can_view("errand"):
         yield _given_up()
-    if may_see("sms"):
+    if can_view("sms"):
         yield _unsettled()
-    if may_see("job"):
+    if can_view("job"):
         yield _chart("Jobs under way, by status", "Jobs", by_status, JobStatus.values[:-1])
-    if may_see("sms"):
+    if can_view("sms"):
         by_state = Sms.objects.by_state(since=at - SMS_DAYS)
         yield _chart(f"SMS of {SMS_DAYS.days} days, by outcome", "SMS", by_state, SmsState.values)
 
 
-def _attention() -> Figure:
+def _attention() -> StatTile:
     title, link = "Needs attention", f"{_list('job')}?attention=yes"
     try:
-        count = documents().count_attention(most=MOST_COUNTED)
+        count = documents().count_attention(most=MAX_COUNTED)
     except DocumentsUnavailable:
-        return Figure(title, "–", "the store of documents is away", is_alarm=True)
+        return StatTile(title, "–", "the store of documents is away", is_alarm=True)
     note = "jobs that a person must look at"
-    return Figure(title, _spoken(count), note, link=link, is_alarm=count > 0)
+    return StatTile(title, _spoken(count), note, link=link, is_alarm=count > 0)
 
 
-def _jobs(by_status: dict[str, int]) -> Figure:
+def _jobs(by_status: dict[str, int]) -> StatTile:
     new = by_status.get(JobStatus.NEW, 0)
     link = f"{_list('job')}?under_way=yes"
-    return Figure(
+    return StatTile(
         "Jobs under way", f"{sum(by_status.values()):,}", f"{new:,} of them new", link=link
     )
 
 
-def _given_up() -> Figure:
-    count = Errand.objects.quarantined()[:MOST_COUNTED].count()
+def _given_up() -> StatTile:
+    count = Errand.objects.quarantined()[:MAX_COUNTED].count()
     link = f"{_list('errand')}?due_at__isempty=1"
     note = "documents, SMS and statuses that failed too often"
-    return Figure("Given up for now", _spoken(count), note, link=link, is_alarm=count > 0)
+    return StatTile("Given up for now", _spoken(count), note, link=link, is_alarm=count > 0)
 
 
-def _unsettled() -> Figure:
-    count = Sms.objects.filter(state=SmsState.UNKNOWN)[:MOST_COUNTED].count()
+def _unsettled() -> StatTile:
+    count = Sms.objects.filter(state=SmsState.UNKNOWN)[:MAX_COUNTED].count()
     link = f"{_list('sms')}?state__exact={SmsState.UNKNOWN}"
     note = "may have been sent, or not"
-    return Figure("Unsettled SMS", _spoken(count), note, link=link, is_alarm=count > 0)
+    return StatTile("Unsettled SMS", _spoken(count), note, link=link, is_alarm=count > 0)
 
 
 def _chart(title: str, what: str, counts: dict[str, int], known: list[str]) -> Chart:
@@ -71,4 +71,4 @@ def _list(model: str) -> str:
 
 
 def _spoken(count: int) -> str:
-    return f"{count:,}" if count < MOST_COUNTED else f"{MOST_COUNTED:,} or more"
+    return f"{count:,}" if count < MAX_COUNTED else f"{MAX_COUNTED:,} or more"

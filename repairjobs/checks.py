@@ -14,7 +14,7 @@ TASK = "repairjobs.tasks.run_errands"
 @register(SETTINGS)
 def check_leases(**kwargs: Any) -> list[CheckMessage]:
     """Whoever works on an errand must have ended before another worker may claim it."""
-    lease, limit = settings.ERRAND_LEASE.total_seconds(), time_limit(TASK)
+    lease, limit = settings.OUTBOX_LEASE.total_seconds(), time_limit(TASK)
     patience = PATIENCE.total_seconds()
     longest_run = RUN_SECONDS + patience + max(settings.VONAGE_TIMEOUT, settings.CLIENT_TIMEOUT)
     found: list[CheckMessage] = []
@@ -23,7 +23,7 @@ def check_leases(**kwargs: Any) -> list[CheckMessage]:
             Error(
                 f"A worker may be at its errands for {limit:.0f} seconds, but what it claimed is "
                 f"given to another one after {lease:.0f}.",
-                hint="Raise ERRAND_LEASE_SECONDS.",
+                hint="Raise OUTBOX_LEASE_SECONDS.",
                 id="repairjobs.E001",
             )
         )
@@ -32,7 +32,7 @@ def check_leases(**kwargs: Any) -> list[CheckMessage]:
             Error(
                 f"A worker is killed after {limit:.0f} seconds at its errands, which may take "
                 f"{longest_run:.0f}.",
-                hint="Lower VONAGE_TIMEOUT, or raise ERRAND_LEASE_SECONDS and the limit with it.",
+                hint="Lower VONAGE_TIMEOUT, or raise OUTBOX_LEASE_SECONDS and the limit with it.",
                 id="repairjobs.E002",
             )
         )
@@ -41,7 +41,7 @@ def check_leases(**kwargs: Any) -> list[CheckMessage]:
             Error(
                 f"Sending an SMS may take {settings.VONAGE_TIMEOUT} seconds to connect and as "
                 f"many to be answered; its claim ends after {lease:.0f}.",
-                hint="Lower VONAGE_TIMEOUT, or raise ERRAND_LEASE_SECONDS.",
+                hint="Lower VONAGE_TIMEOUT, or raise OUTBOX_LEASE_SECONDS.",
                 id="repairjobs.E003",
             )
         )

@@ -12,7 +12,7 @@ from django.db import (
     transaction,
 )
 
-from repairjobs.models import LARGEST_ID, SMALLEST_ID, ClientJob, Piece
+from repairjobs.models import MAX_JOB_ID, MIN_JOB_ID, ClientJob, Piece
 
 
 class ClientUnavailable(Exception):
@@ -40,7 +40,7 @@ def id_before(job_id: int, *, rows: int) -> int:
     with _asking():
         before = ClientJob.objects.filter(job_id__lt=job_id).order_by("-job_id")
         found = before.values_list("job_id", flat=True)[rows - 1 : rows].first()
-    return SMALLEST_ID - 1 if found is None else found
+    return MIN_JOB_ID - 1 if found is None else found
 
 
 def fetch(job_ids: Iterable[int]) -> dict[int, ClientJob]:
@@ -72,8 +72,8 @@ def add(*, job_id: int | None = None, **columns: str | None) -> ClientJob:
         if job_id is None:
             highest = ClientJob.objects.aggregate(models.Max("job_id"))["job_id__max"]
             job_id = max(highest or 0, 0) + 1
-        if job_id > LARGEST_ID:
-            raise TakenId(f"no id is left behind job {LARGEST_ID}; name one that is free")
+        if job_id > MAX_JOB_ID:
+            raise TakenId(f"no id is left behind job {MAX_JOB_ID}; name one that is free")
         try:
             with transaction.atomic(using="client"):
                 return ClientJob.objects.create(job_id=job_id, **columns)

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 
-from common.time_budget import KeepGoing, for_seconds
+from common.time_budget import HasTimeLeft, time_limit_of
 from repairjobs import client, sms
 from repairjobs.documents import DocumentsUnavailable, documents
 from repairjobs.models import Departure, Errand, ErrandKind, Job, ahead
@@ -24,23 +24,23 @@ RUN_SECONDS = 20.0
 DOCUMENTS_AT_ONCE = 100
 # The longest that a worker waits for its SMS to be the next.
 PATIENCE = timedelta(seconds=5)
-MOST_ATTEMPTS = 12
+MAX_ATTEMPTS = 12
 # Attempts at a system that is away use up no more of them than these.
-MOST_ATTEMPTS_AWAY = 6
-FIRST_PAUSE, LONGEST_PAUSE = 2.0, 300.0
+MAX_ATTEMPTS_AWAY = 6
+FIRST_PAUSE, MAX_PAUSE = 2.0, 300.0
 
 
-def run_errands(kind: ErrandKind, *, clock: Clock, keep_going: KeepGoing | None = None) -> int:
+def run_errands(kind: ErrandKind, *, clock: Clock, has_time_left: HasTimeLeft | None = None) -> int:
     """Work off the errands of a kind that are due. Return how many were tried.
 
-    A run ends after some seconds, or when ``keep_going`` says so.
+    A run ends after some seconds, or when ``has_time_left`` says so.
 
     An errand that cannot be done now is due again later; the rest of a run is left out where the
     system that it needs is away.
     """
-    keep_going = keep_going or for_seconds(RUN_SECONDS)
+    has_time_left = has_time_left or time_limit_of(RUN_SECONDS)
     tried, is_there = 0, True
-    while is_there and keep_going():
+    while is_there and has_time_left():
         is_document = kind == ErrandKind.DOCUMENT
         errands = Errand.objects.claim(kind, most=DOCUMENTS_AT_ONCE if is_document else 1)
         if not errands:
@@ -108,19 +108,19 @@ def put_off(
     jobs.locked_job(errand.job_id)
     reason = f"{type(error).__name__}: {error}"[:255]
     held = Errand.objects.held(errand)
-    if is_its_fault and errand.attempts >= MOST_ATTEMPTS:
+    if is_its_fault and errand.attempts >= MAX_ATTEMPTS:
         held.update(due_at=None, claim=None, last_error=reason)
         if errand.kind != ErrandKind.DOCUMENT:
             jobs.show_change(errand.job_id)
     else:
-        attempts = min(errand.attempts, MOST_ATTEMPTS if is_its_fault else MOST_ATTEMPTS_AWAY)
+        attempts = min(errand.attempts, MAX_ATTEMPTS if is_its_fault else MAX_ATTEMPTS_AWAY)
         pause = max(pause or 0.0, _pause_after(attempts))
         due_at = ahead(timedelta(seconds=pause))
         held.update(due_at=due_at, attempts=attempts, last_error=reason)
 
 
 def _pause_after(attempts: int) -> float:
-    longest = min(FIRST_PAUSE * 2.0 ** (attempts - 1), LONGEST_PAUSE)
+    longest = min(FIRST_PAUSE * 2.0 ** (attempts - 1), MAX_PAUSE)
     # Not all at once when the system is back.
     return random.uniform(longest / 2, longest)
 

@@ -7,14 +7,14 @@ from typing import Any, NamedTuple
 
 from django.db.models import QuerySet
 
-from common.widgets import MaySee
+from common.widgets import CanView
 from repairjobs.documents import DocumentsUnavailable, documents
 from repairjobs.masking import masked, masked_document, masked_number
 from repairjobs.models import Job, JobTransaction, Payment, Sms, SmsKind
 from repairjobs.rendering import flags, unseen_flags
 
 # Of each kind; a job with more is looked at in the lists.
-MOST_SHOWN = 500
+MAX_SHOWN = 500
 
 
 class Moment(NamedTuple):
@@ -26,7 +26,7 @@ class Moment(NamedTuple):
     text: str = ""
 
 
-def page_of(job: Job, *, is_open: bool, may_see: MaySee) -> dict[str, Any]:
+def page_of(job: Job, *, is_open: bool, can_view: CanView) -> dict[str, Any]:
     """What the page shows, of the models that may be seen; customers only if it is open."""
     unseen = unseen_flags(job)
     seen = [flag for flag in flags(job) if flag not in unseen]
@@ -34,9 +34,9 @@ def page_of(job: Job, *, is_open: bool, may_see: MaySee) -> dict[str, Any]:
         "unseen": unseen,
         "seen": seen,
         "document": _document(job, is_open=is_open),
-        "timeline": timeline(job, is_open=is_open, may_see=may_see),
-        "parts": job.parts.order_by("pk")[:MOST_SHOWN] if may_see("part") else [],
-        "errands": job.errands.order_by("pk")[:MOST_SHOWN] if may_see("errand") else [],
+        "timeline": timeline(job, is_open=is_open, can_view=can_view),
+        "parts": job.parts.order_by("pk")[:MAX_SHOWN] if can_view("part") else [],
+        "errands": job.errands.order_by("pk")[:MAX_SHOWN] if can_view("errand") else [],
     }
 
 
@@ -51,21 +51,21 @@ def _document(job: Job, *, is_open: bool) -> str:
     return json.dumps(shown, indent=2, ensure_ascii=False)
 
 
-def timeline(job: Job, *, is_open: bool, may_see: MaySee) -> list[Moment]:
+def timeline(job: Job, *, is_open: bool, can_view: CanView) -> list[Moment]:
     """What happened, oldest first."""
     moments = []
-    if may_see("jobtransaction"):
+    if can_view("jobtransaction"):
         moments += [_of_line(line) for line in _latest(job.transactions, "created_at")]
-    if may_see("payment"):
+    if can_view("payment"):
         moments += [_of_payment(payment) for payment in _latest(job.payments, "received_at")]
-    if may_see("sms"):
+    if can_view("sms"):
         moments += [_of_sms(sms, is_open=is_open) for sms in _latest(job.sms, "created_at")]
     return sorted(moments, key=lambda moment: moment.at)
 
 
 def _latest(rows: Any, by: str) -> Iterator[Any]:
     latest: QuerySet[Any] = rows.order_by(f"-{by}", "-pk")
-    return reversed(latest[:MOST_SHOWN])
+    return reversed(latest[:MAX_SHOWN])
 
 
 def _of_line(line: JobTransaction) -> Moment:

@@ -5,7 +5,7 @@ from typing import Any
 from repairjobs.sms import normalised
 
 HIDDEN = "•••"
-SHORTEST_NUMBER = 10
+MIN_NUMBER_LENGTH = 10
 
 
 def masked(text: str | None) -> str:
@@ -16,7 +16,7 @@ def masked(text: str | None) -> str:
 def masked_number(number: str | None) -> str:
     """A phone number's country and end (``+44••••••0456``), enough to tell one from another."""
     spelled = normalised(number)
-    if spelled is None or len(spelled) < SHORTEST_NUMBER:
+    if spelled is None or len(spelled) < MIN_NUMBER_LENGTH:
         return masked(number)
     return f"{spelled[:3]}••••••{spelled[-4:]}"
 

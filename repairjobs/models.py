@@ -16,7 +16,7 @@ __all__ = ["JobDocument"]  # its table belongs to this app
 
 CHUNK = 1_000
 # What the archaic system and we can both hold as a job's id.
-SMALLEST_ID, LARGEST_ID = -(2**31), 2**31 - 1
+MIN_JOB_ID, MAX_JOB_ID = -(2**31), 2**31 - 1
 
 
 class JobStatus(models.TextChoices):
@@ -143,7 +143,7 @@ class JobQuerySet(models.QuerySet["Job"]):
     def chunks(self, *, start: int) -> Iterator[dict[int, "Job"]]:
         """All of these by id, a chunk at a time: from ``start`` on, then those before it."""
         for part in (self.filter(pk__gte=start), self.filter(pk__lt=start)):
-            after = SMALLEST_ID - 1
+            after = MIN_JOB_ID - 1
             while chunk := {it.pk: it for it in part.filter(pk__gt=after).order_by("pk")[:CHUNK]}:
                 yield chunk
                 after = max(chunk)
@@ -152,7 +152,7 @@ class JobQuerySet(models.QuerySet["Job"]):
         """Some id from the lowest one to the highest."""
         bounds = self.aggregate(lowest=models.Min("pk"), highest=models.Max("pk"))
         if bounds["lowest"] is None:
-            return SMALLEST_ID
+            return MIN_JOB_ID
         return random.randint(bounds["lowest"], bounds["highest"])
 
 
@@ -471,7 +471,7 @@ class ErrandQuerySet(models.QuerySet["Errand"]):
             errand.claim = claim
             errand.attempts += 1
         self.filter(pk__in=[errand.pk for errand in errands]).update(
-            claim=claim, attempts=models.F("attempts") + 1, due_at=ahead(settings.ERRAND_LEASE)
+            claim=claim, attempts=models.F("attempts") + 1, due_at=ahead(settings.OUTBOX_LEASE)
         )
         return errands
 
@@ -551,7 +551,7 @@ class Collection(models.Model):
         null=True, help_text="The highest id that was read of the client's table."
     )
     swept_to = models.BigIntegerField(
-        default=SMALLEST_ID - 1,
+        default=MIN_JOB_ID - 1,
         help_text="The id up to which the sweep is that reads the whole table, round and round.",
     )
     is_live = models.BooleanField(default=False, help_text="The first collect has come to its end.")

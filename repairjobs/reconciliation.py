@@ -4,10 +4,10 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from itertools import chain
 from typing import NamedTuple
 
-from common.time_budget import KeepGoing, always
+from common.time_budget import HasTimeLeft, unlimited
 from repairjobs import client
 from repairjobs.documents import Document, documents
-from repairjobs.models import CHUNK, SMALLEST_ID, ClientJob, Job, JobStatus, spoken_id
+from repairjobs.models import CHUNK, MIN_JOB_ID, ClientJob, Job, JobStatus, spoken_id
 from repairjobs.rendering import document_of, in_order
 from repairjobs.services.collecting import SWEEP_ROWS
 from repairjobs.services.following import status_in
@@ -27,7 +27,7 @@ class Difference(NamedTuple):
 
 
 def differences(
-    *, progress: Progress, start: int = SMALLEST_ID, keep_going: KeepGoing = always
+    *, progress: Progress, start: int = MIN_JOB_ID, has_time_left: HasTimeLeft = unlimited
 ) -> Iterator[Difference]:
     """Each difference; what is on its way at this moment is one too.
 
@@ -39,7 +39,7 @@ def differences(
     for chunk in Job.objects.with_details().chunks(start=start):
         yield from _compare(chunk, client.fetch(chunk))
         progress(len(chunk))
-        if not keep_going():
+        if not has_time_left():
             return
     yield from _not_taken_over()
 
@@ -100,7 +100,7 @@ def _unknown(rows: Iterable[ClientJob], known: Mapping[int, Job]) -> Iterator[Di
 
 
 def _not_taken_over() -> Iterator[Difference]:
-    after: int | None = SMALLEST_ID - 1
+    after: int | None = MIN_JOB_ID - 1
     while after is not None:
         piece = client.new_jobs(after=after, size=SWEEP_ROWS)
         known = Job.objects.in_bulk([row.job_id for row in piece.rows])

@@ -13,7 +13,7 @@ TYPES = ["REPAIR", "WARRANTY", "INSPECTION"]
 BAD_NUMBERS = ["", "none", "12"]
 NEW_SPELLINGS = ["NEW", "NEW", "NEW", "New", " new "]
 BAD_SHARE, EARLY_SHARE = 0.1, 0.2
-MOST_UNDER_WAY = 30
+MAX_UNDER_WAY = 30
 
 
 class NoDemo(Exception):
@@ -47,12 +47,12 @@ def simulate_client(*, chance: random.Random) -> None:
     :raises NoDemo: where people could be texted, or a real client be written to.
     :raises SandboxUnavailable:
     """
-    if settings.IS_IN_EARNEST:
+    if settings.IS_LIVE:
         raise NoDemo("There is a real client, or SMS leave for real: nothing is made up here.")
     opened = sandbox_api.jobs(JobStatus.OPENED)
     at_work = sandbox_api.jobs(JobStatus.IN_PROGRESS)
     completed = [job for job in sandbox_api.jobs(JobStatus.COMPLETED) if not job["paid"]]
-    if len(opened) + len(at_work) + len(completed) < MOST_UNDER_WAY:
+    if len(opened) + len(at_work) + len(completed) < MAX_UNDER_WAY:
         sandbox_api.add_client_job(**made_up_job(chance))
     if opened:
         _move(chance.choice(opened), JobStatus.IN_PROGRESS)

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from vonage_messages import Sms
 
 REGION = "GB"
-MOST_BYTES = 64 * 1024
+MAX_BYTES = 64 * 1024
 BEFORE_THE_REQUEST = (NewConnectionError, ConnectTimeoutError, ssl.SSLCertVerificationError)
 # No credit, no or wrong credentials: nothing is wrong with the SMS, which can leave once that is
 # mended.
@@ -302,9 +302,9 @@ class _OnePost(HTTPAdapter):
         deadline = time.monotonic() + self.seconds
         with super().send(request, *args, **kwargs) as response:
             content = b""
-            while piece := response.raw.read1(MOST_BYTES, decode_content=True):
+            while piece := response.raw.read1(MAX_BYTES, decode_content=True):
                 content += piece
-                if len(content) > MOST_BYTES or time.monotonic() > deadline:
+                if len(content) > MAX_BYTES or time.monotonic() > deadline:
                     raise requests.ReadTimeout("the answer is too long or too slow")
         response._content = content
         return response

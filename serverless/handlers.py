@@ -11,7 +11,7 @@ from django.db import close_old_connections
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
-from common.checks import refuse_unsafe_settings
+from common.checks import reject_unsafe_settings
 
 logger = logging.getLogger(__name__)
 
@@ -77,7 +77,7 @@ def _http_handler() -> Handler:
 
 def _round_handler(name: str) -> Handler:
     work = import_string(ROUNDS[name])
-    refuse_unsafe_settings()
+    reject_unsafe_settings()
 
     def wake(event: Any, context: Context) -> Answer:
         close_old_connections()
@@ -87,7 +87,7 @@ def _round_handler(name: str) -> Handler:
 
         if not has_time():
             raise TimeoutTooShort(f"{name} needs a timeout of more than {SPARE_SECONDS} seconds")
-        counts: dict[str, Any] = work(at=timezone.now(), keep_going=has_time)
+        counts: dict[str, Any] = work(at=timezone.now(), has_time_left=has_time)
         answer = counts | {"out_of_time": not has_time()}
         logger.info("%s: %s", name, answer)
         return answer

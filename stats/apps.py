@@ -3,7 +3,7 @@ from datetime import datetime
 from wsgiref.types import WSGIApplication
 
 from common.apps import AdminPage, Freshness, ServiceConfig
-from common.widgets import Card, MaySee
+from common.widgets import CanView, Widget
 
 
 class StatsConfig(ServiceConfig):
@@ -48,12 +48,12 @@ class StatsConfig(ServiceConfig):
             )
         }
 
-    def admin_cards(self, *, may_see: MaySee, at: datetime) -> Iterable[Card]:
+    def admin_widgets(self, *, can_view: CanView, at: datetime) -> Iterable[Widget]:
         from stats.cards import cards
 
-        return cards(may_see=may_see, at=at)
+        return cards(can_view=can_view, at=at)
 
-    def in_front_of(self, application: WSGIApplication) -> WSGIApplication:
-        from stats.api.door import in_front_of
+    def wrap_wsgi(self, application: WSGIApplication) -> WSGIApplication:
+        from stats.api.door import wrap_wsgi
 
-        return in_front_of(application)
+        return wrap_wsgi(application)

@@ -5,23 +5,23 @@ from datetime import date, datetime, timedelta
 
 from django.urls import reverse
 
-from common.widgets import Card, Chart, Figure, MaySee
+from common.widgets import CanView, Chart, StatTile, Widget
 from stats.models import DailyTotal, grouped_amount
 
 CHARTED = 14
 
 
-def cards(*, may_see: MaySee, at: datetime) -> Iterator[Card]:
-    if not may_see("dailytotal"):
+def cards(*, can_view: CanView, at: datetime) -> Iterator[Widget]:
+    if not can_view("dailytotal"):
         return
     today = at.date()
     days = [today - timedelta(days=back) for back in range(CHARTED - 1, -1, -1)]
     totals = DailyTotal.objects.between(days[0], today).by_day()
     counts, amounts = ([totals.get(day, (0, 0))[which] for day in days] for which in (0, 1))
-    yield Figure(
+    yield StatTile(
         "Messages today", f"{counts[-1]:,}", f"yesterday {counts[-2]:,}", link=_list_of(today)
     )
-    yield Figure(
+    yield StatTile(
         "Amount today",
         grouped_amount(amounts[-1]),
         f"yesterday {grouped_amount(amounts[-2])}",

@@ -13,12 +13,12 @@ from typing import Generic, TypeVar
 
 from django.db import DatabaseError, OperationalError, connections
 
-from common.db.errors import is_away
+from common.db.errors import is_unavailable
 
 logger = logging.getLogger(__name__)
 
-MOST_IN_A_GROUP = 1_000
-MOST_WAITING = 10_000
+MAX_GROUP_SIZE = 1_000
+MAX_WAITING = 10_000
 WAIT_SECONDS = 30.0
 
 Item = TypeVar("Item")
@@ -64,8 +64,8 @@ class GroupWriter(Generic[Item, Answer]):
 
         :raises OperationalError: if the store is away or too slow; the item may yet be written.
         """
-        if self._queue.qsize() >= MOST_WAITING:
-            raise OperationalError(f"{MOST_WAITING} requests wait for the store already")
+        if self._queue.qsize() >= MAX_WAITING:
+            raise OperationalError(f"{MAX_WAITING} requests wait for the store already")
         turn: Turn[Item, Answer] = Turn(item)
         self._queue.put(turn)
         if self._thread is None:
@@ -75,7 +75,7 @@ class GroupWriter(Generic[Item, Answer]):
             raise OperationalError(f"the store did not answer within {WAIT_SECONDS:.0f} seconds")
         if not isinstance(turn.answer, BaseException):
             return turn.answer
-        if is_away(turn.answer):
+        if is_unavailable(turn.answer):
             # Many threads raise this one: each its own.
             raise OperationalError("the store is away") from turn.answer
         raise turn.answer
@@ -121,7 +121,7 @@ class GroupWriter(Generic[Item, Answer]):
         """All that wait, at least one; none when the end is asked for."""
         turns: list[Turn[Item, Answer]] = []
         while not turns:
-            for _ in range(min(max(1, self._queue.qsize()), MOST_IN_A_GROUP)):
+            for _ in range(min(max(1, self._queue.qsize()), MAX_GROUP_SIZE)):
                 turn = self._queue.get()
                 if turn is None:
                     # Behind it there may be more: it ends the writer when it comes alone.
@@ -138,7 +138,7 @@ class GroupWriter(Generic[Item, Answer]):
         try:
             return self._write_twice(items)
         except DatabaseError as error:
-            if is_away(error) or len(items) == 1:
+            if is_unavailable(error) or len(items) == 1:
                 return [error] * len(items)
             logger.warning("A group of %d failed; one by one: %s", len(items), error)
         return [self._write_group([item])[0] for item in items]
@@ -148,7 +148,7 @@ class GroupWriter(Generic[Item, Answer]):
         try:
             return self._write(items)
         except Exception as error:
-            if not is_away(error):
+            if not is_unavailable(error):
                 raise
             connections.close_all()
         try:

@@ -5,7 +5,7 @@ from typing import Any, Self
 from django.db import models
 from django.db.models.functions import TruncMonth
 
-MOST_THOUSANDTHS = 10**12 - 1
+MAX_THOUSANDTHS = 10**12 - 1
 
 
 class Interval(models.TextChoices):
@@ -34,7 +34,7 @@ class Message(models.Model):
     class Meta:
         constraints = [
             models.CheckConstraint(
-                condition=models.Q(amount_thousandths__range=(0, MOST_THOUSANDTHS)),
+                condition=models.Q(amount_thousandths__range=(0, MAX_THOUSANDTHS)),
                 name="message_amount_in_range",
             )
         ]

@@ -8,7 +8,7 @@ from django.db.models import F, Max, Min, Sum
 
 from stats.models import DailyTotalQuerySet, Interval
 
-MOST_TYPES, MOST_DAYS, MOST_MONTHS, MOST_BARS = 5, 100, 800, 15
+MAX_TYPES, MAX_DAYS, MAX_MONTHS, MAX_BARS = 5, 100, 800, 15
 THE_OTHERS = None  # no type's name
 LARGEST_FIRST = [F("thousandths").desc()]
 
@@ -43,7 +43,7 @@ def overview(totals: DailyTotalQuerySet) -> Overview:
 def largest(totals: DailyTotalQuerySet) -> list[dict[str, Any]]:
     """The customers and types that came to most, in that order."""
     keys = ["customer_id", "type"]
-    sums = totals.grouped(*keys).order_by(*LARGEST_FIRST, *keys)[:MOST_BARS]
+    sums = totals.grouped(*keys).order_by(*LARGEST_FIRST, *keys)[:MAX_BARS]
     return [row | {"thousandths": int(row["thousandths"])} for row in sums]
 
 
@@ -51,9 +51,9 @@ def periods(first: date, last: date, interval: str) -> list[date]:
     """The first day of every period, empty ones too; none if they are too many to draw."""
     if interval == Interval.DAY:
         days = (last - first).days + 1
-        return [first + timedelta(number) for number in range(days)] if days <= MOST_DAYS else []
+        return [first + timedelta(number) for number in range(days)] if days <= MAX_DAYS else []
     begin, end = first.year * 12 + first.month - 1, last.year * 12 + last.month - 1
-    if end - begin >= MOST_MONTHS:
+    if end - begin >= MAX_MONTHS:
         return []
     return [date(month // 12, month % 12 + 1, 1) for month in range(begin, end + 1)]
 
@@ -61,13 +61,13 @@ def periods(first: date, last: date, interval: str) -> list[date]:
 def series(totals: DailyTotalQuerySet, interval: str, over: list[date]) -> list[Series]:
     """The types that came to most, period by period, and all others together as the last."""
     types = totals.grouped("type").order_by(*LARGEST_FIRST, "type").values_list("type", flat=True)
-    names = list(types[: MOST_TYPES + 1])
-    named = names[:MOST_TYPES]
+    names = list(types[: MAX_TYPES + 1])
+    named = names[:MAX_TYPES]
     rows: dict[str, dict[date, Mapping[str, Any]]] = {name: {} for name in named}
     for row in totals.filter(type__in=named).grouped("type", interval):
         rows[row["type"]][row[interval]] = row
     found = [_series(name, rows[name], over) for name in named]
-    if len(names) > MOST_TYPES:
+    if len(names) > MAX_TYPES:
         rest = totals.exclude(type__in=named).grouped(interval)
         found.append(_series(THE_OTHERS, {row[interval]: row for row in rest}, over))
     return found

@@ -8,8 +8,8 @@ from django.conf import settings
 from django.core.management import call_command
 from rest_framework.test import APIClient
 
-from common.api_keys.cache import keyring
-from common.rate_limits import rates
+from common.api_keys.cache import api_key_cache
+from common.rate_limits import rate_limiter
 from dashboard.api import lean
 from stats import services
 
@@ -46,7 +46,7 @@ def api() -> APIClient:
 def _nothing_kept() -> Iterator[None]:
     """Answers are kept by the state of the stores, which tests roll back; threads end."""
     lean.kept_answer.cache_clear()
-    keyring.forget()
-    rates.cache_clear()
+    api_key_cache.forget()
+    rate_limiter.cache_clear()
     yield
     services.writer.close()

@@ -53,7 +53,7 @@ if IS_REAL:
 RUN = os.environ.setdefault("TEST_RUN", secrets.token_hex(4))
 
 from config.settings import *  # noqa: E402, F403
-from config.settings import DATA_DIR, DATABASES, FOREIGN_STORES  # noqa: E402
+from config.settings import DATA_DIR, DATABASES, FOREIGN_DATABASES  # noqa: E402
 
 for alias, database in DATABASES.items():
     database["TEST"] = {"DEPENDENCIES": []}
@@ -64,7 +64,7 @@ for alias, database in DATABASES.items():
         database["TEST"]["NAME"] = f"test_{alias}_{RUN}"
     if database["ENGINE"].endswith("mysql"):
         database["TEST"]["CHARSET"] = "utf8mb4"
-for alias in FOREIGN_STORES:
+for alias in FOREIGN_DATABASES:
     DATABASES[alias]["TEST"]["MIGRATE"] = False
 
 CLIENT_SANDBOX = True

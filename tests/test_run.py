@@ -44,7 +44,7 @@ def bookings(env):
 
 
 def test_seed_fills_the_dashboard_without_a_server(env):
-    manage(env, "migrate_stores", "--verbosity=0")
+    manage(env, "migrate_databases", "--verbosity=0")
     seeded = manage(env, "seed_events", "--days=30").stdout
     count = seeded.removeprefix("Seeded ").removesuffix(" events\n")
 

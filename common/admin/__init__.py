@@ -1,7 +1,13 @@
 """The admin: what every service's inspector's door borrows, and the shell's own pages."""
 
 from common.admin import dashboard, users  # noqa: F401 (register themselves)
-from common.admin.actions import About, confirmed, record
-from common.admin.base import KnownChoiceFilter, ReadOnlyAdmin
+from common.admin.actions import Eligibility, log_change, requires_confirmation
+from common.admin.base import ReadOnlyAdmin, StrictChoiceFilter
 
-__all__ = ["About", "KnownChoiceFilter", "ReadOnlyAdmin", "confirmed", "record"]
+__all__ = [
+    "Eligibility",
+    "ReadOnlyAdmin",
+    "StrictChoiceFilter",
+    "log_change",
+    "requires_confirmation",
+]

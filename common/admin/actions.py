@@ -1,4 +1,4 @@
-"""What a person does in the admin: asked first, and on record afterwards."""
+"""Admin actions that ask for confirmation and are logged."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,18 +14,20 @@ from django.template.response import TemplateResponse
 
 Action = Callable[[Any, HttpRequest, QuerySet[Any]], Any]
 
-MOST_NAMED = 20
+MAX_NAMED = 20
 
 
 @dataclass(frozen=True)
-class About:
+class Eligibility:
     """The rows that an action has something to do with."""
 
     rows: Q
     what: str  # what they are, in words
 
 
-def confirmed(question: str, about: About | None = None) -> Callable[[Action], Action]:
+def requires_confirmation(
+    question: str, about: Eligibility | None = None
+) -> Callable[[Action], Action]:
     """Ask this before the action is done to the chosen rows, of those that it is about.
 
     It is done to those that were asked about; where there may be others by now, it is asked anew.
@@ -75,15 +77,15 @@ def _ask(
         "note": note,
         "opts": model_admin.opts,
         "count": count,
-        "named": [str(row) for row in queryset[:MOST_NAMED]],
-        "more": max(count - MOST_NAMED, 0),
+        "named": [str(row) for row in queryset[:MAX_NAMED]],
+        "more": max(count - MAX_NAMED, 0),
         "sent": sent,
         "back": request.get_full_path(),
     }
     return TemplateResponse(request, "common/admin/confirm.html", context)
 
 
-def record(request: HttpRequest, row: Model, what: str) -> None:
-    """Put on record who did this to a row; it has happened already, in the row's own store."""
+def log_change(request: HttpRequest, row: Model, what: str) -> None:
+    """Log that the user changed this row. The change itself is already committed."""
     assert request.user.pk is not None
     LogEntry.objects.log_actions(request.user.pk, [row], CHANGE, what, single_object=True)

@@ -16,7 +16,7 @@ from django.utils import timezone
 from unfold.admin import ModelAdmin
 from unfold.views import ChangeList
 
-from common.admin.date_hierarchy import DAY, Period, Steps, day_of, read_bound, steps
+from common.admin.date_hierarchy import DAY, DateLinks, Period, date_links, day_of, read_bound
 from common.admin.pagination import BoundedPaginator
 
 # Years after the next one are in no list of dates, whatever a row says.
@@ -29,7 +29,7 @@ UNREAD = (
 )
 
 
-class InspectorChangeList(ChangeList):  # type: ignore[misc]
+class ReadOnlyChangeList(ChangeList):  # type: ignore[misc]
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
         # The page says below how many there are, as far as they are counted.
@@ -49,12 +49,12 @@ class InspectorChangeList(ChangeList):  # type: ignore[misc]
             for way in ways
         ]
 
-    def _date_steps(self) -> Steps:
+    def _date_steps(self) -> DateLinks:
         if not self.date_hierarchy:
-            return Steps(None, [])
+            return DateLinks(None, [])
         field = self.lookup_opts.get_field(self.date_hierarchy)
         chosen = self._chosen()
-        return steps(field, chosen, None if chosen else self._whole())
+        return date_links(field, chosen, None if chosen else self._whole())
 
     def _chosen(self) -> Period | None:
         first, after = (
@@ -73,7 +73,7 @@ class InspectorChangeList(ChangeList):  # type: ignore[misc]
         return min(first, last), last + DAY
 
 
-class KnownChoiceFilter(SimpleListFilter):
+class StrictChoiceFilter(SimpleListFilter):
     """A filter that refuses what it does not know, which would narrow nothing."""
 
     def value(self) -> str | None:
@@ -83,7 +83,7 @@ class KnownChoiceFilter(SimpleListFilter):
         return value
 
 
-class OurAdmin(ModelAdmin):  # type: ignore[misc]
+class BaseAdmin(ModelAdmin):  # type: ignore[misc]
     """What all lists have in common: none is whole in silence when it was to be narrowed."""
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
@@ -94,7 +94,7 @@ class OurAdmin(ModelAdmin):  # type: ignore[misc]
         return answer
 
 
-class ReadOnlyAdmin(OurAdmin):
+class ReadOnlyAdmin(BaseAdmin):
     """Rows to look at; nothing is added, changed or deleted by hand.
 
     In ``search_fields``, ``=`` is for what an index finds: the very value, as the column has it.
@@ -107,7 +107,7 @@ class ReadOnlyAdmin(OurAdmin):
     list_filter_sheet = True
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[DjangosChangeList]:
-        return InspectorChangeList
+        return ReadOnlyChangeList
 
     def get_sortable_by(self, request: HttpRequest) -> list[str]:
         """The column that the list is in order of: sorting by another one reads every row."""
@@ -122,7 +122,7 @@ class ReadOnlyAdmin(OurAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
-    def has_settle_permission(self, request: HttpRequest, *args: Any) -> bool:
+    def has_resolve_permission(self, request: HttpRequest, *args: Any) -> bool:
         """Whether its actions are allowed: to whoever may change such rows elsewhere."""
         codename = get_permission_codename("change", self.opts)
         return bool(request.user.has_perm(f"{self.opts.app_label}.{codename}"))

@@ -13,8 +13,8 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.text import capfirst
 
-from common.apps import AdminPage, ServiceConfig, carried_services, spoken_freshness
-from common.widgets import Chart, Figure
+from common.apps import AdminPage, ServiceConfig, format_freshness, served_services
+from common.widgets import Chart, StatTile
 
 admin.site.index_template = "common/admin/index.html"
 admin.site.index_title = "Overview"
@@ -35,9 +35,9 @@ def stylesheet(request: HttpRequest) -> str:
     return static("common/admin.css")
 
 
-def front_page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+def dashboard_callback(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """The page's context, with a section of each service that the person may see."""
-    seen = [each for each in carried_services(apps) if request.user.has_module_perms(each.label)]
+    seen = [each for each in served_services(apps) if request.user.has_module_perms(each.label)]
     sections = [_section(service, request) for service in seen]
     alarms = [
         (section["name"], figure)
@@ -50,19 +50,19 @@ def front_page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
 
 def _section(service: ServiceConfig, request: HttpRequest) -> dict[str, Any]:
     section: dict[str, Any] = {"name": service.verbose_name, "summary": service.summary}
-    may_see = partial(_may_see, request, service.label)
+    can_view = partial(_can_view, request, service.label)
     try:
-        section["freshness"] = spoken_freshness(service)
-        cards = list(service.admin_cards(may_see=may_see, at=timezone.now()))
+        section["freshness"] = format_freshness(service)
+        cards = list(service.admin_widgets(can_view=can_view, at=timezone.now()))
     except (OperationalError, InterfaceError):
-        return section | {"is_away": True}
+        return section | {"is_unavailable": True}
     return section | {
-        "figures": [card for card in cards if isinstance(card, Figure)],
+        "figures": [card for card in cards if isinstance(card, StatTile)],
         "charts": [card for card in cards if isinstance(card, Chart)],
     }
 
 
-def _may_see(request: HttpRequest, app: str, model: str) -> bool:
+def _can_view(request: HttpRequest, app: str, model: str) -> bool:
     return bool(request.user.has_perm(f"{app}.view_{model}"))
 
 
@@ -70,7 +70,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     """The pages that the person may see, by service."""
     home = {"title": "Overview", "icon": "home", "link": reverse("admin:index")}
     groups = [{"title": "", "items": [home]}]
-    for service in carried_services(apps):
+    for service in served_services(apps):
         pages = [page.of(service.label) for page in service.admin_pages]
         groups.append(_group(str(service.verbose_name), pages, request))
     groups.append(_group("Access", OURS, request))
@@ -84,7 +84,7 @@ def _group(title: str, pages: list[AdminPage], request: HttpRequest) -> dict[str
 def _items(pages: list[AdminPage], request: HttpRequest) -> Iterator[dict[str, str]]:
     for page in pages:
         app, model = page.model.split(".")
-        if _may_see(request, app, model):
+        if _can_view(request, app, model):
             link = reverse(f"admin:{app}_{model}_changelist")
             title = capfirst(apps.get_model(page.model)._meta.verbose_name_plural)
             yield {"title": title, "icon": page.icon, "link": link}

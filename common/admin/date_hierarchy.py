@@ -12,21 +12,21 @@ from django.db import models
 
 DAY = timedelta(days=1)
 # A single row of a far future or past shall not bring a thousand links.
-MOST_YEARS = 15
+MAX_YEARS = 15
 
 Period = tuple[date, date]  # the first day, and the day after the last one
 
 
-class Step(NamedTuple):
+class DateLink(NamedTuple):
     title: str
     bounds: dict[str, str]
 
 
-class Steps(NamedTuple):
+class DateLinks(NamedTuple):
     """Where a list can be narrowed to, and the way back."""
 
-    back: Step | None
-    choices: list[Step]
+    back: DateLink | None
+    choices: list[DateLink]
 
 
 def read_bound(text: str | None) -> date | None:
@@ -37,17 +37,17 @@ def read_bound(text: str | None) -> date | None:
         return None
 
 
-def steps(field: models.Field, chosen: Period | None, whole: Period | None) -> Steps:  # type: ignore[type-arg]
-    """The steps from the chosen period, or into the whole of what there is."""
+def date_links(field: models.Field, chosen: Period | None, whole: Period | None) -> DateLinks:  # type: ignore[type-arg]
+    """The links from the chosen period, or into the whole of what there is."""
     period = chosen or whole
     if period is None:
-        return Steps(None, [])
+        return DateLinks(None, [])
     spell = _speller(field)
     back = None
     if chosen:
         wider = _around(*chosen)
-        back = Step(_title(wider), spell(wider)) if wider else Step("All dates", {})
-    return Steps(back, [Step(_title(piece), spell(piece)) for piece in _pieces(*period)])
+        back = DateLink(_title(wider), spell(wider)) if wider else DateLink("All dates", {})
+    return DateLinks(back, [DateLink(_title(piece), spell(piece)) for piece in _pieces(*period)])
 
 
 def _speller(field: models.Field) -> Callable[[Period], dict[str, str]]:  # type: ignore[type-arg]
@@ -70,7 +70,7 @@ def _pieces(first: date, after: date) -> list[Period]:
         return [(first + number * DAY, first + (number + 1) * DAY) for number in days]
     if first.year == last.year:
         return [_month(first.year, number) for number in range(first.month, last.month + 1)]
-    earliest = max(first.year, last.year - MOST_YEARS + 1)
+    earliest = max(first.year, last.year - MAX_YEARS + 1)
     return [_year(number) for number in range(earliest, last.year + 1)]
 
 

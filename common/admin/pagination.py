@@ -7,7 +7,7 @@ from django.db import connections, models
 from django.utils.functional import cached_property
 
 # What lies behind so many rows is found by a date, a filter or a search.
-MOST_COUNTED = 10_000
+MAX_COUNTED = 10_000
 
 ESTIMATES = {
     "postgresql": "SELECT reltuples::bigint FROM pg_class WHERE oid = to_regclass(%s)",
@@ -27,26 +27,26 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]
     @cached_property
     def count(self) -> int:
         """The number of rows that can be paged to."""
-        return min(self._counted, MOST_COUNTED)
+        return min(self._counted, MAX_COUNTED)
 
     @property
     def has_more(self) -> bool:
-        return self._counted > MOST_COUNTED
+        return self._counted > MAX_COUNTED
 
     @cached_property
     def estimate(self) -> int | None:
-        """About how many rows a whole table has that has more; None if nobody knows."""
+        """Return the table's estimated number of rows; None if the database keeps no estimate."""
         if not self.has_more or self.object_list.query.where:
             return None
         rows = estimated_rows(self.object_list)
-        if rows is None or rows <= MOST_COUNTED:
+        if rows is None or rows <= MAX_COUNTED:
             return None
         return round(rows, 2 - len(str(rows)))
 
     @cached_property
     def _counted(self) -> int:
         # In no order: whichever rows come first will do.
-        return self.object_list.order_by()[: MOST_COUNTED + 1].count()
+        return self.object_list.order_by()[: MAX_COUNTED + 1].count()
 
 
 def estimated_rows(rows: models.QuerySet[Any]) -> int | None:

@@ -10,14 +10,14 @@ from django.contrib.auth.models import Group, User
 from django.http import HttpRequest
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from common.admin.base import OurAdmin, ReadOnlyAdmin
+from common.admin.base import BaseAdmin, ReadOnlyAdmin
 
 admin.site.unregister(User)
 admin.site.unregister(Group)
 
 
 @admin.register(User)
-class UserAdmin(DjangosUserAdmin, OurAdmin):  # type: ignore[type-arg]
+class UserAdmin(DjangosUserAdmin, BaseAdmin):  # type: ignore[type-arg]
     """People are deactivated, never deleted: what they did stays on record."""
 
     form = UserChangeForm
@@ -30,7 +30,7 @@ class UserAdmin(DjangosUserAdmin, OurAdmin):  # type: ignore[type-arg]
 
 
 @admin.register(Group)
-class GroupAdmin(DjangosGroupAdmin, OurAdmin):
+class GroupAdmin(DjangosGroupAdmin, BaseAdmin):
     pass
 
 

@@ -11,13 +11,13 @@ from rest_framework.exceptions import (
 )
 from rest_framework.request import Request
 
-from common.api_keys.cache import KEYWORD, Caller, KeysUnavailable, keyring
+from common.api_keys.cache import KEYWORD, ApiKeyIdentity, ApiKeysUnavailable, api_key_cache
 
 if TYPE_CHECKING:
     pass  # which reads this module's names from the settings
 
 
-class KeysAway(APIException):
+class KeyStoreUnavailable(APIException):
     """503: nobody here can tell whether this key is valid."""
 
     status_code = status.HTTP_503_SERVICE_UNAVAILABLE
@@ -25,21 +25,21 @@ class KeysAway(APIException):
     wait = 5
 
 
-class KeyAuthentication(BaseAuthentication):
+class ApiKeyAuthentication(BaseAuthentication):
     """``Authorization: Api-Key <key>``."""
 
-    def authenticate(self, request: Request | HttpRequest) -> tuple[None, Caller] | None:
+    def authenticate(self, request: Request | HttpRequest) -> tuple[None, ApiKeyIdentity] | None:
         """
         :raises AuthenticationFailed: if there is a key, and it is not valid.
-        :raises KeysAway: if nobody can tell.
+        :raises KeyStoreUnavailable: if nobody can tell.
         """
         authorization: str = request.META.get("HTTP_AUTHORIZATION", "")
         if authorization.partition(" ")[0].lower() != KEYWORD.lower():
             return None
         try:
-            caller = keyring.find(authorization)
-        except KeysUnavailable as error:
-            raise KeysAway from error
+            caller = api_key_cache.find(authorization)
+        except ApiKeysUnavailable as error:
+            raise KeyStoreUnavailable from error
         if caller is None:
             raise AuthenticationFailed("This API key is unknown, revoked or expired.")
         return None, caller
@@ -48,7 +48,7 @@ class KeyAuthentication(BaseAuthentication):
         return KEYWORD
 
 
-class AdminSession(SessionAuthentication):
+class AdminSessionAuthentication(SessionAuthentication):
     """A person who signed in to the admin; what they change is checked against CSRF."""
 
     def authenticate(self, request: Request) -> tuple[Any, None] | None:

@@ -26,8 +26,8 @@ class BrowsableAPIRenderer(renderers.BrowsableAPIRenderer):
         context: dict[str, Any] = super().get_context(data, accepted_media_type, renderer_context)
         if not context["response"].exception:
             context["related"] = renderer_context["view"].related(data)
-        elif is_form_only(context):
-            context["is_form_only"] = True
+        elif is_post_only_page(context):
+            context["is_post_only_page"] = True
         elif isinstance(data, dict):
             reasons = [(name, why) for name, why in data.items() if isinstance(why, list)]
             context |= {"refusals": reasons, "refused": [name for name, _ in reasons]}
@@ -64,7 +64,7 @@ class BrowsableAPIRenderer(renderers.BrowsableAPIRenderer):
         return super().render_form_for_serializer(serializer)
 
 
-def is_form_only(context: Mapping[str, Any]) -> bool:
+def is_post_only_page(context: Mapping[str, Any]) -> bool:
     """Whether somebody opened what can only be posted to: they want its form, not the 405."""
     is_refused = context["request"].method == "GET" and context["response"].status_code == 405
     return is_refused and context["raw_data_post_form"] is not None

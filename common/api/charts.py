@@ -4,7 +4,7 @@ from collections.abc import Callable
 from math import floor, log10
 from typing import Any, NamedTuple
 
-MOST_STEPS = 5
+MAX_STEPS = 5
 
 
 class Axis(NamedTuple):
@@ -31,7 +31,7 @@ class Axis(NamedTuple):
 def axis(values: list[int], height: int) -> Axis:
     """An axis that every value fits on."""
     lowest, highest = min([0, *values]), max([1, *values])
-    rough = (highest - lowest) / MOST_STEPS
+    rough = (highest - lowest) / MAX_STEPS
     power: int = 10 ** max(0, floor(log10(rough)))
     step = next(power * factor for factor in (1, 2, 5, 10, 20) if power * factor >= rough)
     return Axis(list(range(lowest // step * step, -(-highest // step) * step + 1, step)), height)

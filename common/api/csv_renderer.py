@@ -57,10 +57,10 @@ def write_csv(table: Table) -> str:
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(table.columns)
     for row in table.rows:
-        writer.writerow([harmless(row[column]) for column in table.columns])
+        writer.writerow([escape_formula(row[column]) for column in table.columns])
     return text.getvalue()
 
 
-def harmless(value: Any) -> Any:
+def escape_formula(value: Any) -> Any:
     """The value; a text that a spreadsheet would run gets an apostrophe in front."""
     return f"'{value}" if isinstance(value, str) and FORMULA.match(value) else value

@@ -14,11 +14,11 @@ from rest_framework.exceptions import (
 from rest_framework.response import Response
 from rest_framework.views import exception_handler as drf_exception_handler
 
-from common.api.login_page import is_for_log_in, log_in_page
-from common.db.errors import is_away
+from common.api.login_page import login_page_response, needs_login_page
+from common.db.errors import is_unavailable
 
 RETRY_AFTER_SECONDS = 5
-AWAY_DETAIL = "A store behind this service is away; try again."
+UNAVAILABLE_DETAIL = "A store behind this service is away; try again."
 
 
 class Conflict(APIException):
@@ -48,11 +48,11 @@ class BodyTooLarge(APIException):
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response | HttpResponse | None:
     """DRF's own answers, 503 while a store is away, and a way to sign in for browsers."""
-    if isinstance(error, NotAuthenticated) and is_for_log_in(context["request"], error):
-        return log_in_page(context["request"])
-    if is_away(error):
+    if isinstance(error, NotAuthenticated) and needs_login_page(context["request"], error):
+        return login_page_response(context["request"])
+    if is_unavailable(error):
         return Response(
-            {"detail": AWAY_DETAIL},
+            {"detail": UNAVAILABLE_DETAIL},
             status=status.HTTP_503_SERVICE_UNAVAILABLE,
             headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
         )

@@ -9,7 +9,7 @@ from typing import IO, Any
 from rest_framework import parsers, renderers
 from rest_framework.exceptions import ParseError
 
-MOST_DIGITS = 4_000  # Python reads no more than 4,300
+MAX_DIGITS = 4_000  # Python reads no more than 4,300
 
 
 def _refuse_constant(name: str) -> None:
@@ -39,7 +39,7 @@ _decoder = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_read_n
 _lenient_decoder = json.JSONDecoder(
     parse_constant=_refuse_constant,
     parse_float=_read_number,
-    parse_int=lambda text: int(text) if len(text) < MOST_DIGITS else math.inf,
+    parse_int=lambda text: int(text) if len(text) < MAX_DIGITS else math.inf,
 )
 
 
@@ -55,7 +55,7 @@ def parse_json(body: bytes) -> Any:
     return content
 
 
-def parse_many(body: bytes) -> Any:
+def parse_json_leniently(body: bytes) -> Any:
     """Read UTF-8 JSON whose parts are judged one by one: lone surrogates and endless numbers pass.
 
     :raises ParseError: if it is not JSON, or is nested too deeply.

@@ -20,17 +20,17 @@ if TYPE_CHECKING:
     pass  # which reads this module's names from the settings
 
 
-def is_for_log_in(request: Request | HttpRequest, refusal: Exception) -> bool:
+def needs_login_page(request: Request | HttpRequest, refusal: Exception) -> bool:
     """Whether a person's browser came without having signed in, where people can."""
     return (
-        settings.CARRIES_ALL
+        settings.SERVES_ALL
         and isinstance(refusal, NotAuthenticated)
         and request.method in {"GET", "HEAD"}
         and wants_page(request)
     )
 
 
-def log_in_page(request: Request | HttpRequest) -> HttpResponse:
+def login_page_response(request: Request | HttpRequest) -> HttpResponse:
     """401, as a page that leads to where people sign in, and from there back."""
     query = urlencode({"next": request.get_full_path()})
     context = {

@@ -17,11 +17,11 @@ class ServiceSchema(AutoSchema):
         return [str(service.verbose_name)]
 
 
-def refusal(why: str, content: dict[str, Any]) -> OpenApiResponse:
+def error_response(why: str, content: dict[str, Any]) -> OpenApiResponse:
     """A refusal, with an example of what it says."""
     return OpenApiResponse(OpenApiTypes.OBJECT, why, [OpenApiExample("Refused", content)])
 
 
-def listed(serializer: Any, what: str, example: Any) -> OpenApiResponse:
+def list_response(serializer: Any, what: str, example: Any) -> OpenApiResponse:
     """A list, with an example of one of its rows."""
     return OpenApiResponse(serializer(many=True), what, [OpenApiExample("A row", example)])

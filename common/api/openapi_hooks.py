@@ -5,7 +5,7 @@ from typing import Any
 from django.conf import settings
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 
-from common.api.authentication import AdminSession, KeyAuthentication
+from common.api.authentication import AdminSessionAuthentication, ApiKeyAuthentication
 
 # What the operations' own examples tell of.
 EXAMPLES = {
@@ -16,12 +16,12 @@ EXAMPLES = {
 }
 
 
-def without_trailing_slashes(endpoints: list[tuple[Any, ...]], **kwargs: Any) -> list[Any]:
+def exclude_trailing_slashes(endpoints: list[tuple[Any, ...]], **kwargs: Any) -> list[Any]:
     """Each path answers with and without a slash; one of both is enough to read."""
     return [endpoint for endpoint in endpoints if not endpoint[0].endswith("/")]
 
 
-def with_examples_to_try(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
+def add_parameter_examples(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
     """Each operation can be tried out as it stands: what it must be given has an example."""
     for operations in result["paths"].values():
         for operation in operations.values():
@@ -31,8 +31,8 @@ def with_examples_to_try(result: dict[str, Any], **kwargs: Any) -> dict[str, Any
     return result
 
 
-class KeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
-    target_class = KeyAuthentication
+class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    target_class = ApiKeyAuthentication
     name = "ApiKey"
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:
@@ -45,8 +45,8 @@ class KeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call
 
 
 class AdminSessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
-    target_class = AdminSession
-    name = "AdminSession"
+    target_class = AdminSessionAuthentication
+    name = "AdminSessionAuthentication"
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:
         return {"type": "apiKey", "in": "cookie", "name": settings.SESSION_COOKIE_NAME}

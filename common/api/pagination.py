@@ -73,7 +73,7 @@ class KeysetPagination(pagination.BasePagination):
             queryset = self._after(queryset, self.parameters["cursor"])
         return queryset
 
-    def lead_on(self, last: Iterable[Any]) -> None:
+    def set_next_link(self, last: Iterable[Any]) -> None:
         """There is a page after this one, whose last row has this key."""
         # Spelled in full: Django's encoder would cut an instant to its milliseconds.
         spelled = [value.isoformat() if isinstance(value, date) else value for value in last]
@@ -103,7 +103,7 @@ class KeysetPagination(pagination.BasePagination):
         rows = list(self.window(queryset, request, view.keyset))
         if len(rows) > self.limit:
             rows.pop()
-            self.lead_on(getattr(rows[-1], name) for name in self.keyset)
+            self.set_next_link(getattr(rows[-1], name) for name in self.keyset)
         return rows
 
     def get_paginated_response(self, data: Any) -> Response:

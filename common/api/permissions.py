@@ -9,7 +9,7 @@ from rest_framework.exceptions import (
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 
-from common.api_keys.cache import Caller
+from common.api_keys.cache import ApiKeyIdentity
 
 if TYPE_CHECKING:
     from rest_framework.views import APIView  # which reads this module's names from the settings
@@ -23,14 +23,14 @@ def service_of(view: object) -> str:
     return type(view).__module__.partition(".")[0]
 
 
-class MayUseService(BasePermission):
+class ServicePermission(BasePermission):
     """A key opens its services; people need permissions of a service's app, to read or to write."""
 
     def has_permission(self, request: Request, view: "APIView") -> bool:
         if not settings.API_KEYS_REQUIRED:
             return True
         service = service_of(view)
-        if isinstance(request.auth, Caller):
+        if isinstance(request.auth, ApiKeyIdentity):
             if service not in request.auth.services:
                 raise PermissionDenied(f"This API key does not open {service}.")
             return True
@@ -56,6 +56,6 @@ def sees_personal_data(request: Request) -> bool:
     """Whether customers' names and numbers are shown to who asks."""
     if not settings.API_KEYS_REQUIRED:
         return True
-    if isinstance(request.auth, Caller):
+    if isinstance(request.auth, ApiKeyIdentity):
         return request.auth.sees_personal_data
     return bool(request.user.has_perm(PERSONAL_DATA))

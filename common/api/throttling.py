@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
-from common.api_keys.cache import Caller
-from common.rate_limits import address, rates
+from common.api_keys.cache import ApiKeyIdentity
+from common.rate_limits import client_address, rate_limiter
 
 if TYPE_CHECKING:
     from rest_framework.views import APIView  # which reads this module's names from the settings
@@ -15,7 +15,7 @@ from common.api.permissions import service_of
 COUNTED = "common.request_counted"
 
 
-class RateLimit(BaseThrottle):
+class CallerRateThrottle(BaseThrottle):
     """``RATE_LIMIT`` for each caller and service."""
 
     seconds: int | None = None
@@ -23,15 +23,15 @@ class RateLimit(BaseThrottle):
     def allow_request(self, request: Request, view: "APIView") -> bool:
         if request.META.pop(COUNTED, False):
             return True
-        self.seconds = rates().count(service_of(view), self._caller(request))
+        self.seconds = rate_limiter().count(service_of(view), self._caller(request))
         return self.seconds is None
 
     def wait(self) -> float | None:
         return self.seconds
 
     def _caller(self, request: Request) -> str:
-        if isinstance(request.auth, Caller):
+        if isinstance(request.auth, ApiKeyIdentity):
             return request.auth.prefix
         if request.user is not None:
             return f"user {request.user.pk}"
-        return address(request.META)
+        return client_address(request.META)

@@ -15,7 +15,7 @@ from common.api.errors import BodyTooLarge
 from common.api.openapi import ServiceSchema
 from common.api.parsing import check_parameters
 
-MOST_TYPED = settings.MAX_BODY_BYTES  # more was not typed into a form
+MAX_TYPED = settings.MAX_BODY_BYTES  # more was not typed into a form
 
 
 class StrictView(views.APIView):
@@ -49,7 +49,7 @@ class StrictView(views.APIView):
         # would stay until Python's collector comes by, hundreds of pages later.
         del self.response
         if isinstance(response, Response):
-            response.add_post_render_callback(leave_the_circle)
+            response.add_post_render_callback(break_reference_cycle)
         return response
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
@@ -61,7 +61,7 @@ class StrictView(views.APIView):
         if length > self.max_body_bytes:
             raise BodyTooLarge(self.max_body_bytes)
         is_form = is_form_media_type(request.content_type)
-        if request.accepted_renderer.format == "api" and not is_form and length <= MOST_TYPED:
+        if request.accepted_renderer.format == "api" and not is_form and length <= MAX_TYPED:
             self.typed = request._request.body.decode(errors="replace")
         check_parameters(request.query_params, self.known_parameters())
 
@@ -74,5 +74,5 @@ class OpenView(StrictView):
     throttle_classes = []
 
 
-def leave_the_circle(response: Response) -> None:
+def break_reference_cycle(response: Response) -> None:
     response.renderer_context = {}  # type: ignore[attr-defined]  # it names the response

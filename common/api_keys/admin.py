@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from rest_framework_api_key.admin import APIKeyModelAdmin
 from rest_framework_api_key.models import APIKey as UnusedApiKey
 
-from common.admin.base import OurAdmin
+from common.admin.base import BaseAdmin
 from common.api_keys.models import ApiKey
 
 
@@ -26,16 +26,16 @@ class ApiKeyForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 @admin.register(ApiKey)
-class ApiKeyAdmin(APIKeyModelAdmin, OurAdmin):
+class ApiKeyAdmin(APIKeyModelAdmin, BaseAdmin):
     """Keys are made here, shown once and revoked; never deleted, so that they stay accountable."""
 
     model = ApiKey
     form = ApiKeyForm
-    list_display = ("prefix", "name", "opened_services", "created", "expiry_date", "state")
+    list_display = ("prefix", "name", "service_names", "created", "expiry_date", "state")
     list_filter = ("revoked", "sees_personal_data")  # type: ignore[assignment]
 
     @admin.display(description="Services")
-    def opened_services(self, key: ApiKey) -> str:
+    def service_names(self, key: ApiKey) -> str:
         return ", ".join(key.services)
 
     def save_model(

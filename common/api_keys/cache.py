@@ -15,16 +15,16 @@ FRESH_SECONDS = 5.0
 # Nothing makes a process read its keys more often, so one it does not know may be new for so long.
 PAUSE_SECONDS = 1.0
 # While their store is away keys stay known: nobody can revoke one in it, either.
-LONGEST_AWAY_SECONDS = 300.0
+MAX_UNAVAILABLE_SECONDS = 300.0
 AWAY_PAUSE_SECONDS = 5.0
 # A request with an unknown key waits no longer for another one's reading.
-LONGEST_WAIT_SECONDS = 2.0
+MAX_WAIT_SECONDS = 2.0
 
 KEYWORD = "Api-Key"
-LONGEST_KEY = 128
+MAX_KEY_LENGTH = 128
 
 
-class Caller(NamedTuple):
+class ApiKeyIdentity(NamedTuple):
     """Whose key it is, and what it opens."""
 
     prefix: str
@@ -33,11 +33,11 @@ class Caller(NamedTuple):
     expires_at: datetime | None
 
 
-class KeysUnavailable(Exception):
+class ApiKeysUnavailable(Exception):
     """The store of the keys is away, and this key is not known here."""
 
 
-class Keyring:
+class ApiKeyCache:
     """All valid keys by their digests, read again when they are old or an unknown key comes."""
 
     def __init__(self) -> None:
@@ -46,27 +46,27 @@ class Keyring:
 
     def forget(self) -> None:
         """Begin anew."""
-        self._callers: dict[str, Caller] = {}
+        self._callers: dict[str, ApiKeyIdentity] = {}
         self._read_at = self._tried_at = float("-inf")
         self._is_away = False
 
-    def find(self, authorization: str) -> Caller | None:
+    def find(self, authorization: str) -> ApiKeyIdentity | None:
         """Return whose key this ``Authorization`` header holds; None if there is no valid one.
 
-        :raises KeysUnavailable:
+        :raises ApiKeysUnavailable:
         """
         scheme, _, key = authorization.partition(" ")
-        if scheme.lower() != KEYWORD.lower() or not 0 < len(key) <= LONGEST_KEY:
+        if scheme.lower() != KEYWORD.lower() or not 0 < len(key) <= MAX_KEY_LENGTH:
             return None
         digest = ApiKey.objects.digest(key)
         if self._is_due(FRESH_SECONDS):
             # Whoever is known does not wait while another thread reads.
-            self._read(wait=0.0 if digest in self._callers else LONGEST_WAIT_SECONDS)
+            self._read(wait=0.0 if digest in self._callers else MAX_WAIT_SECONDS)
         if digest not in self._callers and self._is_due(PAUSE_SECONDS):
-            self._read(wait=LONGEST_WAIT_SECONDS)
+            self._read(wait=MAX_WAIT_SECONDS)
         caller = self._callers.get(digest)
         if caller is None and self._is_away:
-            raise KeysUnavailable("the API keys' store is away")
+            raise ApiKeysUnavailable("the API keys' store is away")
         if caller and caller.expires_at and caller.expires_at <= timezone.now():
             return None
         return caller
@@ -78,7 +78,7 @@ class Keyring:
     def _read(self, *, wait: float) -> None:
         if not self._reading.acquire(timeout=wait):
             if wait:
-                raise KeysUnavailable("the API keys' store does not answer")
+                raise ApiKeysUnavailable("the API keys' store does not answer")
             return
         try:
             if self._is_due(PAUSE_SECONDS):
@@ -92,12 +92,12 @@ class Keyring:
             self._callers, self._read_at, self._is_away = _valid_keys(), began, False
         except (OperationalError, InterfaceError):
             self._is_away = True
-            if began - self._read_at > LONGEST_AWAY_SECONDS:
+            if began - self._read_at > MAX_UNAVAILABLE_SECONDS:
                 self._callers = {}
         self._tried_at = monotonic()
 
 
-def _valid_keys() -> dict[str, Caller]:
+def _valid_keys() -> dict[str, ApiKeyIdentity]:
     try:
         return _read_keys()
     except (OperationalError, InterfaceError):
@@ -107,14 +107,14 @@ def _valid_keys() -> dict[str, Caller]:
         return _read_keys()
 
 
-def _read_keys() -> dict[str, Caller]:
+def _read_keys() -> dict[str, ApiKeyIdentity]:
     rows = ApiKey.objects.valid_now().values_list(
         "hashed_key", "prefix", "services", "sees_personal_data", "expiry_date"
     )
     return {
-        digest: Caller(prefix, frozenset(services), sees, expires_at)
+        digest: ApiKeyIdentity(prefix, frozenset(services), sees, expires_at)
         for digest, prefix, services, sees, expires_at in rows
     }
 
 
-keyring = Keyring()
+api_key_cache = ApiKeyCache()

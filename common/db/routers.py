@@ -4,7 +4,7 @@ from django.conf import settings
 from django.db import models
 
 
-def home(app_label: str) -> str:
+def database_for(app_label: str) -> str:
     """The database alias that an app's tables live in."""
     return app_label if app_label in settings.DATABASES else "default"
 
@@ -13,13 +13,13 @@ class ServiceRouter:
     """Each service's tables in the database that is named like it, all others in ``default``."""
 
     def db_for_read(self, model: type[models.Model], **hints: Any) -> str:
-        return home(model._meta.app_label)
+        return database_for(model._meta.app_label)
 
     def db_for_write(self, model: type[models.Model], **hints: Any) -> str:
-        return home(model._meta.app_label)
+        return database_for(model._meta.app_label)
 
     def allow_relation(self, one: models.Model, other: models.Model, **hints: Any) -> bool:
-        return home(one._meta.app_label) == home(other._meta.app_label)
+        return database_for(one._meta.app_label) == database_for(other._meta.app_label)
 
     def allow_migrate(self, db: str, app_label: str, **hints: Any) -> bool:
-        return home(app_label) == db
+        return database_for(app_label) == db

@@ -15,7 +15,7 @@ from django.utils.cache import get_conditional_response
 from django.views.decorators.csrf import csrf_exempt
 from rest_framework.exceptions import ValidationError
 
-from common.api.fast_path import admits
+from common.api.fast_path import is_allowed
 from common.api.json_format import JSONRenderer
 from common.api.parsing import check_parameters
 from dashboard.api.views import KNOWN, ReportView, read_question
@@ -41,7 +41,7 @@ def report_view(request: HttpRequest) -> HttpResponseBase:
     asked, accept = request.META["QUERY_STRING"], request.META.get("HTTP_ACCEPT", "")
     is_plain = request.method in {"GET", "HEAD"} and is_for_programs(accept)
     is_plain = is_plain and ("format" not in asked or "format=json" in asked)
-    if is_plain and admits(request.META, "dashboard"):
+    if is_plain and is_allowed(request.META, "dashboard"):
         try:
             return _answer(request, asked)
         except ValidationError:

@@ -15,7 +15,7 @@ from dashboard.report import Question, report
 WIDTH, HEIGHT = 960, 260
 CELL = 17
 LEVELS = 4
-MOST_HOTELS, MOST_HOTEL_LINKS, MOST_YEARS = 200, 20, 30
+MAX_HOTELS, MAX_HOTEL_LINKS, MAX_YEARS = 200, 20, 30
 KINDS = ("bookings", "cancellations", "net")
 FIRST_YEAR, LAST_YEAR = 1, 9999
 
@@ -39,14 +39,14 @@ class ReportPageRenderer(BrowsableAPIRenderer):
 
 def chooser(report: dict[str, Any] | None) -> dict[str, Any]:
     """The hotels to choose from, the first of them by a link to what is asked of this one."""
-    hotels = DailyTotal.objects.hotels(MOST_HOTELS)
+    hotels = DailyTotal.objects.hotels(MAX_HOTELS)
     return {
         "hotels": hotels,
         "hotel_links": [
             (hotel, _link(report, hotel_id=hotel) if report else f"?hotel_id={hotel}")
-            for hotel in hotels[:MOST_HOTEL_LINKS]
+            for hotel in hotels[:MAX_HOTEL_LINKS]
         ],
-        "has_more_hotels": len(hotels) > MOST_HOTEL_LINKS,
+        "has_more_hotels": len(hotels) > MAX_HOTEL_LINKS,
     }
 
 
@@ -95,7 +95,7 @@ def known_from(report: dict[str, Any]) -> date | None:
 
 def years(report: dict[str, Any]) -> list[tuple[int, str]]:
     """The years that the hotel has, each with its page."""
-    found = DailyTotal.objects.years(report["hotel_id"], report["by"], MOST_YEARS)
+    found = DailyTotal.objects.years(report["hotel_id"], report["by"], MAX_YEARS)
     return [(year, _link(report, year=year)) for year in found]
 
 

@@ -1,4 +1,4 @@
-from common.urls import both_slashes
+from common.urls import optional_slash
 from dashboard.api.lean import report_view
 
-urlpatterns = both_slashes("dashboard", report_view, "dashboard")
+urlpatterns = optional_slash("dashboard", report_view, "dashboard")

@@ -9,7 +9,7 @@ from rest_framework.response import Response
 
 from common.api.csv_renderer import CSVRenderer, Table
 from common.api.json_format import JSONRenderer
-from common.api.openapi import refusal
+from common.api.openapi import error_response
 from common.api.views import StrictView
 from dashboard.api.page import KINDS, ReportPageRenderer
 from dashboard.api.serializers import QuestionSerializer, ReportSerializer
@@ -68,7 +68,7 @@ class ReportView(StrictView):
                 [OpenApiExample("A year as CSV", CSV_EXAMPLE, media_type="text/csv")],
             ),
             304: OpenApiResponse(description="Unchanged since the ETag in If-None-Match."),
-            (400, "application/json"): refusal(
+            (400, "application/json"): error_response(
                 "A parameter is missing, unknown or not allowed.",
                 {"hotel_id": ["This field is required."]},
             ),

@@ -1,6 +1,6 @@
-from common.urls import both_slashes
+from common.urls import optional_slash
 from dataprovider.api.views import EventViewSet
 
-urlpatterns = both_slashes(
+urlpatterns = optional_slash(
     "events", EventViewSet.as_view({"get": "list", "post": "create"}, name="Events"), "events"
 )

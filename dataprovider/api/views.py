@@ -10,7 +10,7 @@ from rest_framework.response import Response
 
 from common.api.errors import Conflict, ConflictSerializer
 from common.api.json_format import RenderedJSON
-from common.api.openapi import listed, refusal
+from common.api.openapi import error_response, list_response
 from common.api.pagination import KeysetPagination
 from common.api.views import StrictView
 from dataprovider import services
@@ -33,7 +33,7 @@ CONFLICT_EXAMPLE = {
 }
 
 
-MALFORMED = refusal(
+MALFORMED = error_response(
     "Malformed: each field or parameter with what is wrong.",
     {"hotel_id": ["Not allowed; allowed: a whole number of at most 64 bits."]},
 )
@@ -43,7 +43,7 @@ MALFORMED = refusal(
     list=extend_schema(
         summary="List events",
         responses={
-            200: listed(EventSerializer, "Events, by timestamp and id.", EXAMPLE),
+            200: list_response(EventSerializer, "Events, by timestamp and id.", EXAMPLE),
             400: MALFORMED,
         },
     )
@@ -80,7 +80,7 @@ class EventViewSet(StrictView, mixins.ListModelMixin, viewsets.GenericViewSet[Ev
         if len(events) > pages.limit:
             events.pop()
             last = json.loads(events[-1])
-            pages.lead_on(last[name] for name in self.keyset)
+            pages.set_next_link(last[name] for name in self.keyset)
         return pages.get_paginated_response(RenderedJSON(f"[{','.join(events)}]"))
 
     @extend_schema(

@@ -25,7 +25,7 @@ class DocumentPagination(KeysetPagination):
         """The page, of documents that may be one more than it holds."""
         if len(documents) > self.limit:
             documents = documents[: self.limit]
-            self.lead_on([documents[-1]["job_id"]])
+            self.set_next_link([documents[-1]["job_id"]])
         return documents
 
 

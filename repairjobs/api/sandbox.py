@@ -7,7 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from common.api.errors import Conflict, ConflictSerializer
-from common.api.openapi import listed, refusal
+from common.api.openapi import error_response, list_response
 from repairjobs import client
 from repairjobs.api.errors import as_http
 from repairjobs.api.serializers import ClientJobSerializer
@@ -28,14 +28,16 @@ EXAMPLE = {
 # The client's database gives the next id.
 NEW = {name: EXAMPLE[name] for name in EXAMPLE if name != "Job_id"}
 A_ROW = OpenApiResponse(ClientJobSerializer, "The row.", [OpenApiExample("A row", EXAMPLE)])
-UNKNOWN_THERE = refusal("The client has no such job.", {"detail": "the client has no job 123"})
+UNKNOWN_THERE = error_response(
+    "The client has no such job.", {"detail": "the client has no job 123"}
+)
 
 
 @extend_schema_view(
     list=extend_schema(
         summary="List the client's jobs",
         responses={
-            200: listed(ClientJobSerializer, "The client's rows, by id.", EXAMPLE),
+            200: list_response(ClientJobSerializer, "The client's rows, by id.", EXAMPLE),
             400: MALFORMED,
         },
     )

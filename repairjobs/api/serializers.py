@@ -11,8 +11,8 @@ from common.api.fields import ChoiceField
 from common.api.permissions import sees_personal_data
 from repairjobs.masking import masked, masked_number
 from repairjobs.models import (
-    LARGEST_ID,
-    SMALLEST_ID,
+    MAX_JOB_ID,
+    MIN_JOB_ID,
     ClientJob,
     JobTransaction,
     Part,
@@ -191,8 +191,8 @@ def _column(name: str) -> AnyTextField:
 class ClientJobSerializer(serializers.ModelSerializer[ClientJob]):
     Job_id = serializers.IntegerField(
         source="job_id",
-        min_value=SMALLEST_ID,
-        max_value=LARGEST_ID,
+        min_value=MIN_JOB_ID,
+        max_value=MAX_JOB_ID,
         required=False,
         help_text="The next one when left out.",
     )

@@ -2,7 +2,7 @@ from typing import Any
 
 from django.conf import settings
 
-from common.urls import both_slashes
+from common.urls import optional_slash
 from repairjobs.api.sandbox import ClientJobViewSet
 from repairjobs.api.views import (
     JobPartViewSet,
@@ -19,46 +19,50 @@ LIST: dict[str, Any] = {"get": "list"}
 LIST_AND_CREATE: dict[str, Any] = {"get": "list", "post": "create"}
 
 urlpatterns = [
-    *both_slashes("jobs", JobViewSet.as_view(LIST, name="Jobs"), "jobs"),
-    *both_slashes("jobs/<str:job_id>", JobViewSet.as_view({"get": "retrieve"}, name="Job"), "job"),
-    *both_slashes(
+    *optional_slash("jobs", JobViewSet.as_view(LIST, name="Jobs"), "jobs"),
+    *optional_slash(
+        "jobs/<str:job_id>", JobViewSet.as_view({"get": "retrieve"}, name="Job"), "job"
+    ),
+    *optional_slash(
         "jobs/<str:job_id>/transactions",
         JobTransactionViewSet.as_view(LIST, name="Job's ledger"),
         "job-transactions",
     ),
-    *both_slashes("transactions", TransactionViewSet.as_view(LIST, name="Ledger"), "transactions"),
-    *both_slashes(
+    *optional_slash(
+        "transactions", TransactionViewSet.as_view(LIST, name="Ledger"), "transactions"
+    ),
+    *optional_slash(
         "jobs/<str:job_id>/messages",
         MessageViewSet.as_view(LIST_AND_CREATE, name="Job's SMS"),
         "job-messages",
     ),
-    *both_slashes(
+    *optional_slash(
         "jobs/<str:job_id>/payments",
         PaymentViewSet.as_view({"post": "create"}, name="Job's payments"),
         "job-payments",
     ),
-    *both_slashes(
+    *optional_slash(
         "jobs/<str:job_id>/parts",
         JobPartViewSet.as_view(LIST_AND_CREATE, name="Job's parts"),
         "job-parts",
     ),
-    *both_slashes(
+    *optional_slash(
         "jobs/<str:job_id>/parts/<str:part_id>",
         JobPartViewSet.as_view({"patch": "partial_update"}, name="Part"),
         "job-part",
     ),
-    *both_slashes("parts", PartViewSet.as_view(LIST, name="Parts"), "parts"),
-    *both_slashes("webhooks/vonage/status", StatusWebhookView.as_view(), "vonage-status"),
-    *both_slashes("webhooks/vonage/inbound", InboundWebhookView.as_view(), "vonage-inbound"),
+    *optional_slash("parts", PartViewSet.as_view(LIST, name="Parts"), "parts"),
+    *optional_slash("webhooks/vonage/status", StatusWebhookView.as_view(), "vonage-status"),
+    *optional_slash("webhooks/vonage/inbound", InboundWebhookView.as_view(), "vonage-inbound"),
 ]
 if settings.CLIENT_SANDBOX:
     urlpatterns += [
-        *both_slashes(
+        *optional_slash(
             "client/jobs",
             ClientJobViewSet.as_view(LIST_AND_CREATE, name="Client's jobs"),
             "client-jobs",
         ),
-        *both_slashes(
+        *optional_slash(
             "client/jobs/<str:job_id>",
             ClientJobViewSet.as_view({"get": "retrieve", "put": "update"}, name="Client's job"),
             "client-job",

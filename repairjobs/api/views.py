@@ -17,7 +17,7 @@ from rest_framework.response import Response
 
 from common.api.errors import Conflict, ConflictSerializer
 from common.api.json_format import JSONParser
-from common.api.openapi import listed, refusal
+from common.api.openapi import error_response, list_response
 from common.api.parsing import to_whole_number
 from common.api.permissions import sees_personal_data
 from common.api.views import StrictView
@@ -37,8 +37,8 @@ from repairjobs.api.serializers import (
 from repairjobs.documents import documents
 from repairjobs.masking import masked_document
 from repairjobs.models import (
-    LARGEST_ID,
-    SMALLEST_ID,
+    MAX_JOB_ID,
+    MIN_JOB_ID,
     Job,
     JobStatus,
     JobTransaction,
@@ -52,12 +52,12 @@ from repairjobs.services import parts, paying, texting
 JOB_ID = OpenApiParameter(
     "job_id", int, OpenApiParameter.PATH, description="As the client has it: 123, or 00123."
 )
-MALFORMED = refusal(
+MALFORMED = error_response(
     "Malformed: each field or parameter with what is wrong.",
     {"limit": ["Not allowed; allowed: a whole number from 1 to 10000 (default 1000)."]},
 )
-UNKNOWN = refusal("There is no such job.", {"detail": "job 123 is unknown"})
-MOST_LINKS = 50
+UNKNOWN = error_response("There is no such job.", {"detail": "job 123 is unknown"})
+MAX_LINKS = 50
 NEW_PART = {"part_number": "PUMP-40", "name": "Drain pump", "quantity": 1}
 PART_EXAMPLE = {"id": 1, **NEW_PART, "status": "needed"}
 EXAMPLE = {
@@ -117,7 +117,7 @@ class JobView(StrictView):
         """
         sent: str = self.kwargs["job_id"]
         number = to_whole_number(sent)
-        if number is None or not SMALLEST_ID <= number <= LARGEST_ID:
+        if number is None or not MIN_JOB_ID <= number <= MAX_JOB_ID:
             raise NotFound(f"job {sent} is unknown")
         return number
 
@@ -150,7 +150,7 @@ def below_a_job(job_id: str) -> list[tuple[str, str]]:
             OpenApiParameter("attention", bool, description=filters.ATTENTION_TEXT),
         ],
         responses={
-            200: listed(DocumentSerializer, "The jobs' documents, by job_id.", EXAMPLE),
+            200: list_response(DocumentSerializer, "The jobs' documents, by job_id.", EXAMPLE),
             400: MALFORMED,
         },
     ),
@@ -175,7 +175,7 @@ class JobViewSet(JobView, viewsets.GenericViewSet[Any]):
 
     def related(self, content: Any) -> list[tuple[str, str]]:
         if isinstance(content, list):
-            return [(each["job_id"], f"/jobs/{each['job_id']}") for each in content[:MOST_LINKS]]
+            return [(each["job_id"], f"/jobs/{each['job_id']}") for each in content[:MAX_LINKS]]
         return below_a_job(content["job_id"])
 
     def known_parameters(self) -> Mapping[str, str]:
@@ -221,7 +221,9 @@ class JobViewSet(JobView, viewsets.GenericViewSet[Any]):
     list=extend_schema(
         summary="List the ledger",
         responses={
-            200: listed(TransactionSerializer, "The lines, oldest first.", TRANSACTION_EXAMPLE),
+            200: list_response(
+                TransactionSerializer, "The lines, oldest first.", TRANSACTION_EXAMPLE
+            ),
             400: MALFORMED,
         },
     )
@@ -241,7 +243,9 @@ class TransactionViewSet(
         summary="List a job's part of the ledger",
         parameters=[JOB_ID],
         responses={
-            200: listed(TransactionSerializer, "The lines, oldest first.", TRANSACTION_EXAMPLE),
+            200: list_response(
+                TransactionSerializer, "The lines, oldest first.", TRANSACTION_EXAMPLE
+            ),
             400: MALFORMED,
             404: UNKNOWN,
         },
@@ -259,7 +263,7 @@ class JobTransactionViewSet(JobView, TransactionViewSet):
         summary="List a job's SMS",
         parameters=[JOB_ID],
         responses={
-            200: listed(SmsSerializer, "The SMS, oldest first.", MESSAGE_EXAMPLE),
+            200: list_response(SmsSerializer, "The SMS, oldest first.", MESSAGE_EXAMPLE),
             400: MALFORMED,
             404: UNKNOWN,
         },
@@ -375,7 +379,9 @@ def _spoken(refusal: paying.PaymentConflict) -> dict[str, dict[str, Any]]:
     list=extend_schema(
         summary="List parts",
         responses={
-            200: listed(JobPartSerializer, "The parts.", {"job_id": "00123", **PART_EXAMPLE}),
+            200: list_response(
+                JobPartSerializer, "The parts.", {"job_id": "00123", **PART_EXAMPLE}
+            ),
             400: MALFORMED,
         },
     )
@@ -394,7 +400,7 @@ class PartViewSet(StrictView, mixins.ListModelMixin, viewsets.GenericViewSet[Par
         summary="List a job's parts",
         parameters=[JOB_ID],
         responses={
-            200: listed(PartSerializer, "The job's parts.", PART_EXAMPLE),
+            200: list_response(PartSerializer, "The job's parts.", PART_EXAMPLE),
             400: MALFORMED,
             404: UNKNOWN,
         },

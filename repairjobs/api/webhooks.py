@@ -7,7 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from common.api.json_format import JSONParser, parse_json
-from common.api.openapi import refusal
+from common.api.openapi import error_response
 from common.api.views import OpenView
 from repairjobs import sms
 from repairjobs.api.errors import SystemAway
@@ -16,12 +16,12 @@ from repairjobs.services import hearing
 
 RESPONSES = {
     200: OpenApiResponse(description="Kept; the same again changes nothing."),
-    400: refusal("Signed, but malformed.", {"message_uuid": ["This field is required."]}),
-    401: refusal(
+    400: error_response("Signed, but malformed.", {"message_uuid": ["This field is required."]}),
+    401: error_response(
         "Not signed by Vonage, or not now, or for another body.",
         {"detail": "the signature is not of now"},
     ),
-    503: refusal(
+    503: error_response(
         "There is no VONAGE_SIGNATURE_SECRET to check it by.",
         {"detail": "VONAGE_SIGNATURE_SECRET is not set"},
     ),

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
-from common.time_budget import KeepGoing, always
+from common.time_budget import HasTimeLeft, unlimited
 from repairjobs import client
 from repairjobs.models import (
     CHUNK,
-    SMALLEST_ID,
+    MIN_JOB_ID,
     ClientJob,
     Collection,
     Errand,
@@ -27,10 +27,10 @@ Progress = Callable[[int], object]
 LOOK_BACK = 1_000
 SWEEP_ROWS = 20_000
 # So many NEW jobs in a first collect are a table that was in use before us.
-MOST_TEXTED_AT_FIRST = 20
+MAX_TEXTED_AT_FIRST = 20
 
 
-def collect_jobs(*, at: datetime, keep_going: KeepGoing = always) -> int:
+def collect_jobs(*, at: datetime, has_time_left: HasTimeLeft = unlimited) -> int:
     """Take over the client's NEW jobs; return how many.
 
     A run that is cut short leaves the rest to the next one, which begins where it ended.
@@ -38,7 +38,7 @@ def collect_jobs(*, at: datetime, keep_going: KeepGoing = always) -> int:
     :raises ClientUnavailable: what was taken over before that stays.
     """
     state = Collection.objects.current()
-    collected, after = 0, SMALLEST_ID - 1
+    collected, after = 0, MIN_JOB_ID - 1
     known_to = after
     if state.watermark is not None:
         known_to = state.watermark
@@ -46,7 +46,7 @@ def collect_jobs(*, at: datetime, keep_going: KeepGoing = always) -> int:
     while (piece := client.new_jobs(after=after, size=CHUNK)).end is not None:
         collected += take_over(piece, at=at)
         after = piece.end
-        if after > known_to and not keep_going():
+        if after > known_to and not has_time_left():
             return collected
     _complete_collection(at=at)
     return collected
@@ -66,8 +66,8 @@ def sweep_jobs(*, at: datetime) -> int:
         return 0
     piece = client.new_jobs(after=state.swept_to, size=SWEEP_ROWS)
     collected = take_over(piece, at=at)
-    is_through = piece.end is None or piece.end >= (state.watermark or SMALLEST_ID - 1)
-    swept_to = SMALLEST_ID - 1 if is_through else piece.end
+    is_through = piece.end is None or piece.end >= (state.watermark or MIN_JOB_ID - 1)
+    swept_to = MIN_JOB_ID - 1 if is_through else piece.end
     Collection.objects.filter(pk=1).update(swept_to=swept_to)
     return collected
 
@@ -93,14 +93,14 @@ def take_over(piece: Piece, *, at: datetime) -> int:
     known = Job.objects.in_bulk([row.job_id for row in piece.rows])
     is_old_news = len(known) == len(piece.rows)
     state = Collection.objects.current()
-    if is_old_news and (piece.end is None or piece.end <= (state.watermark or SMALLEST_ID - 1)):
+    if is_old_news and (piece.end is None or piece.end <= (state.watermark or MIN_JOB_ID - 1)):
         return _reopen(known, at=at)
     state = Collection.objects.locked()
     # Whoever collected since the look above was first.
     known = Job.objects.in_bulk([row.job_id for row in piece.rows])
     fresh = [_copy(row, state, at) for row in piece.rows if row.job_id not in known]
     _open_files(fresh, at=at)
-    state.watermark = max(state.watermark or SMALLEST_ID, piece.end or SMALLEST_ID)
+    state.watermark = max(state.watermark or MIN_JOB_ID, piece.end or MIN_JOB_ID)
     state.save(update_fields=["watermark"])
     return len(fresh) + _reopen(known, at=at)
 
@@ -141,8 +141,8 @@ def _reopen(known: Mapping[int, Job], *, at: datetime) -> int:
 def _complete_collection(*, at: datetime) -> None:
     state = Collection.objects.locked()
     if not state.is_live:
-        held = list(Job.objects.held()[: MOST_TEXTED_AT_FIRST + 1])
-        if len(held) <= MOST_TEXTED_AT_FIRST:
+        held = list(Job.objects.held()[: MAX_TEXTED_AT_FIRST + 1])
+        if len(held) <= MAX_TEXTED_AT_FIRST:
             for job in held:
                 _adopt(job.pk, text=True, at=at)
         state.is_live = True

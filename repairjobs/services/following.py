@@ -4,12 +4,12 @@ from datetime import datetime
 
 from django.conf import settings
 
-from common.time_budget import KeepGoing, always
+from common.time_budget import HasTimeLeft, unlimited
 from repairjobs import client
 from repairjobs.models import (
     FACTS,
+    MIN_JOB_ID,
     RANKS,
-    SMALLEST_ID,
     ClientJob,
     Job,
     JobTransaction,
@@ -20,7 +20,9 @@ from repairjobs.services.owing import carry_on
 from repairjobs.transactions import in_transaction
 
 
-def follow_jobs(*, at: datetime, start: int = SMALLEST_ID, keep_going: KeepGoing = always) -> int:
+def follow_jobs(
+    *, at: datetime, start: int = MIN_JOB_ID, has_time_left: HasTimeLeft = unlimited
+) -> int:
     """See what became of the jobs under way at the client; return how many changed.
 
     The job ``start`` and those behind it come first: runs that begin anywhere see all in the end,
@@ -35,7 +37,7 @@ def follow_jobs(*, at: datetime, start: int = SMALLEST_ID, keep_going: KeepGoing
             row = rows.get(seen.pk)
             if _differs(seen, row):
                 changed += _follow(seen, row, at=at)
-        if not keep_going():
+        if not has_time_left():
             break
     return changed
 

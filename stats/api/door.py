@@ -20,7 +20,7 @@ from django.utils import timezone
 from rest_framework.exceptions import APIException
 
 from common.api.errors import exception_handler
-from common.api.fast_path import admits, is_secure
+from common.api.fast_path import is_allowed, is_secure
 from common.api.json_format import parse_json
 from common.metrics import REQUEST_SECONDS
 from stats import services
@@ -35,11 +35,11 @@ HEADERS = [("Content-Type", "application/json"), ("X-Content-Type-Options", "nos
 _as_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
-def in_front_of(application: WSGIApplication) -> WSGIApplication:
+def wrap_wsgi(application: WSGIApplication) -> WSGIApplication:
     """The application, whose plain messages are answered before it is asked."""
 
     def door(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        if environ["PATH_INFO"] in PATHS and _is_plain(environ) and admits(environ, "stats"):
+        if environ["PATH_INFO"] in PATHS and _is_plain(environ) and is_allowed(environ, "stats"):
             started = time.perf_counter()
             body = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
             if found := _count(body):

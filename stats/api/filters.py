@@ -8,20 +8,20 @@ from common.api.filters import (
     WholeNumberFilter,
 )
 from common.api.parsing import is_storable
-from stats.api.rules import LONGEST_TYPE, TYPE_SCHEMA
+from stats.api.rules import MAX_TYPE_LENGTH, TYPE_SCHEMA
 from stats.models import Message
 
 
 class TypeField(StrictField):
     def parse(self, text: str) -> str:
-        if len(text) > LONGEST_TYPE or not is_storable(text):
+        if len(text) > MAX_TYPE_LENGTH or not is_storable(text):
             raise ValueError(text)
         return text
 
 
 class TypeFilter(StrictFilter):
     field_class = TypeField
-    allowed = f"a message type, up to {LONGEST_TYPE} characters"
+    allowed = f"a message type, up to {MAX_TYPE_LENGTH} characters"
     schema = {**TYPE_SCHEMA, "minLength": 1}
 
 

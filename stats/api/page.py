@@ -13,8 +13,8 @@ from stats.models import DailyTotal, Interval, grouped_amount
 
 WIDTH, HEIGHT, BAR = 900, 220, 26
 BARS_WIDTH = 300
-MOST_DRAWN = {"day": report.MOST_DAYS, "month": report.MOST_MONTHS}
-MOST_LABELS, MOST_DOTS = {"day": 9, "month": 13}, 40
+MAX_DRAWN = {"day": report.MAX_DAYS, "month": report.MAX_MONTHS}
+MAX_LABELS, MAX_DOTS = {"day": 9, "month": 13}, 40
 
 
 class Measure(NamedTuple):
@@ -90,14 +90,12 @@ def over_time(totals: Any, whole: report.Overview, interval: str) -> dict[str, A
         return {}
     over = report.periods(whole.first, whole.last, interval)
     if not over:
-        return {"is_too_long": True, "most": MOST_DRAWN[interval]}
+        return {"is_too_long": True, "most": MAX_DRAWN[interval]}
     names = [spoken_period(day, interval) for day in over]
     found = report.series(totals, interval, over)
     return {
         "legend": [{"number": number, "type": each.type} for number, each in enumerate(found)],
-        "charts": [
-            line_chart(measure, names, found, MOST_LABELS[interval]) for measure in MEASURES
-        ],
+        "charts": [line_chart(measure, names, found, MAX_LABELS[interval]) for measure in MEASURES],
         "width": WIDTH,
         "height": HEIGHT,
         "span": (names[0], names[-1]),
@@ -120,7 +118,7 @@ def line_chart(
             [(x, scale.y(value)) for x, value in zip(middles, values, strict=True)]
             for values in all_values
         ],
-        "has_dots": len(names) <= MOST_DOTS,
+        "has_dots": len(names) <= MAX_DOTS,
         "columns": [
             {
                 "x": round(place * step, 1),
@@ -146,7 +144,7 @@ def by_customer(totals: Any) -> dict[str, Any]:
         "bar_charts": [bar_chart(measure, rows) for measure in MEASURES if rows],
         "bars_width": BARS_WIDTH,
         "bars_height": len(rows) * BAR,
-        "most_bars": report.MOST_BARS,
+        "most_bars": report.MAX_BARS,
     }
 
 

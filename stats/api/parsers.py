@@ -6,17 +6,17 @@ from typing import IO, Any
 from rest_framework import parsers, status
 from rest_framework.exceptions import APIException, ParseError
 
-from common.api.json_format import is_text, parse_json, parse_many
+from common.api.json_format import is_text, parse_json, parse_json_leniently
 
 NOT_A_BATCH = "A batch is a JSON array of messages, or NDJSON."
-MOST_MESSAGES = 10_000
+MAX_MESSAGES = 10_000
 # Objects and arrays of a body, also inside of messages: each takes ten times its text in memory.
-MOST_CONTAINERS = 50 * MOST_MESSAGES
+MAX_CONTAINERS = 50 * MAX_MESSAGES
 
 
 class TooManyMessages(APIException):
     status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
-    default_detail = f"Too many messages; allowed: {MOST_MESSAGES} in a batch."
+    default_detail = f"Too many messages; allowed: {MAX_MESSAGES} in a batch."
 
 
 class Unreadable:
@@ -38,15 +38,15 @@ class BatchParser(parsers.BaseParser):
         parser_context: Mapping[str, Any] | None = None,
     ) -> list[Any]:
         body = stream.read()
-        if body.count(b"{") + body.count(b"[") > MOST_CONTAINERS:
+        if body.count(b"{") + body.count(b"[") > MAX_CONTAINERS:
             raise TooManyMessages
         messages = self.read(body)
-        if len(messages) > MOST_MESSAGES:
+        if len(messages) > MAX_MESSAGES:
             raise TooManyMessages
         return messages
 
     def read(self, body: bytes) -> list[Any]:
-        messages = parse_many(body)
+        messages = parse_json_leniently(body)
         if not isinstance(messages, list):
             raise ParseError(NOT_A_BATCH)
         if b"\\u" not in body:
@@ -61,7 +61,7 @@ class LinesParser(BatchParser):
 
     def read(self, body: bytes) -> list[Any]:
         lines = [line for line in body.split(b"\n") if line.strip()]
-        return [_read_line(line) for line in lines[: MOST_MESSAGES + 1]]
+        return [_read_line(line) for line in lines[: MAX_MESSAGES + 1]]
 
 
 def _read_line(line: bytes) -> Any:

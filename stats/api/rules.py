@@ -12,11 +12,11 @@ from common.api.parsing import INT64, UNSTORABLE, to_instant
 from stats.bulk import Content
 from stats.models import spoken_amount
 
-LONGEST_TYPE = 255
+MAX_TYPE_LENGTH = 255
 FURTHEST_AHEAD = timedelta(minutes=5)
 
 # Of a type, in OpenAPI.
-TYPE_SCHEMA = {"type": "string", "maxLength": LONGEST_TYPE, "pattern": r"^[^\x00]*$"}
+TYPE_SCHEMA = {"type": "string", "maxLength": MAX_TYPE_LENGTH, "pattern": r"^[^\x00]*$"}
 AMOUNT = re.compile(r"[0-9]{1,9}\.[0-9]{3}")
 CANONICAL_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 ANY_UUID = re.compile(
@@ -28,7 +28,7 @@ ANY_UUID = re.compile(
 # What is allowed for each field, in words.
 ALLOWED = {
     "customerId": "an integer of at most 64 bits",
-    "type": f"a string of at most {LONGEST_TYPE} characters, without NUL",
+    "type": f"a string of at most {MAX_TYPE_LENGTH} characters, without NUL",
     "amount": 'a string of 1 to 9 digits, a point and 3 digits, such as "0.012"',
     "uuid": "a string that is a UUID, such as a596b362-08be-419f-8070-9c3055566e7c",
     "timestamp": "an ISO 8601 date or datetime (UTC if it has no offset), "
@@ -94,7 +94,7 @@ def _read_customer_id(value: Any) -> int:
 
 
 def _read_type(value: Any) -> str:
-    if len(value) > LONGEST_TYPE or UNSTORABLE.search(value):
+    if len(value) > MAX_TYPE_LENGTH or UNSTORABLE.search(value):
         raise ValueError(value)
     return str(value)
 

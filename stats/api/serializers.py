@@ -7,7 +7,7 @@ from rest_framework import serializers
 
 from common.api.fields import ChoiceField, DayField, Int64Field
 from common.api.parsing import to_whole_number
-from stats.api.rules import ALLOWED, LONGEST_TYPE, TYPE_SCHEMA, read_message, spoken_message
+from stats.api.rules import ALLOWED, MAX_TYPE_LENGTH, TYPE_SCHEMA, read_message, spoken_message
 from stats.bulk import Content
 from stats.models import Interval, Message
 
@@ -98,9 +98,9 @@ class QuestionSerializer(serializers.Serializer[Any]):
     )
     type = TypeParameter(
         required=False,
-        max_length=LONGEST_TYPE,
+        max_length=MAX_TYPE_LENGTH,
         trim_whitespace=False,
-        help_text=f"a message type, up to {LONGEST_TYPE} characters",
+        help_text=f"a message type, up to {MAX_TYPE_LENGTH} characters",
     )
     first = DayField(required=False, help_text="the first day (UTC), an ISO 8601 date (2026-01-31)")
     last = DayField(

@@ -1,16 +1,16 @@
 from django.urls import URLPattern
 
-from common.urls import both_slashes
+from common.urls import optional_slash
 from stats.api.views import BatchView, MessageSchemaView, MessageViewSet, StatsView
 
 urlpatterns: list[URLPattern] = [
-    *both_slashes(
+    *optional_slash(
         "messages",
         MessageViewSet.as_view({"get": "list", "post": "create"}, name="Messages"),
         "messages",
     ),
-    *both_slashes("messages/batch", BatchView.as_view(), "messages-batch"),
-    *both_slashes("messages/<str:uuid>", MessageViewSet.as_view({"get": "retrieve"}), "message"),
-    *both_slashes("stats", StatsView.as_view(), "stats"),
-    *both_slashes("schemas/stats_message.json", MessageSchemaView.as_view(), "message-schema"),
+    *optional_slash("messages/batch", BatchView.as_view(), "messages-batch"),
+    *optional_slash("messages/<str:uuid>", MessageViewSet.as_view({"get": "retrieve"}), "message"),
+    *optional_slash("stats", StatsView.as_view(), "stats"),
+    *optional_slash("schemas/stats_message.json", MessageSchemaView.as_view(), "message-schema"),
 ]

@@ -24,7 +24,7 @@ from rest_framework.response import Response
 from common.api.csv_renderer import CSVRenderer, Table
 from common.api.errors import ConflictSerializer
 from common.api.json_format import JSONRenderer
-from common.api.openapi import listed, refusal
+from common.api.openapi import error_response, list_response
 from common.api.pagination import KeysetPagination
 from common.api.views import OpenView, StrictView
 from stats import services
@@ -60,7 +60,7 @@ BATCH_RESULT = {
 }
 TOTAL = {"customerId": 1, "type": "A", "count": 2, "totalAmount": "0.024"}
 CSV_EXAMPLE = "customerId,type,count,totalAmount\r\n1,A,2,0.024\r\n"
-UNKNOWN = refusal(
+UNKNOWN = error_response(
     "A parameter is unknown or not allowed.",
     {"tipe": ["Unknown parameter; did you mean type? Known: …"]},
 )
@@ -71,7 +71,7 @@ def not_taken(allowed: str) -> dict[str, str]:
     return {"detail": f'Unsupported media type "text/plain" in request. Allowed: {allowed}.'}
 
 
-AWAY = refusal(
+AWAY = error_response(
     "The store is away; try again after `Retry-After` seconds. A repeat is safe.",
     {"detail": "A store behind this service is away; try again."},
 )
@@ -95,7 +95,7 @@ def answer(outcome: services.Outcome) -> tuple[int, dict[str, Any]]:
     list=extend_schema(
         summary="List messages",
         responses={
-            200: listed(MessageSerializer, "Messages, by timestamp and uuid.", STORED),
+            200: list_response(MessageSerializer, "Messages, by timestamp and uuid.", STORED),
             400: UNKNOWN,
         },
     ),
@@ -107,7 +107,7 @@ def answer(outcome: services.Outcome) -> tuple[int, dict[str, Any]]:
                 MessageSerializer, "The message.", [OpenApiExample("A message", STORED)]
             ),
             400: UNKNOWN,
-            404: refusal(NOT_FOUND, {"detail": NOT_FOUND}),
+            404: error_response(NOT_FOUND, {"detail": NOT_FOUND}),
         },
     ),
 )
@@ -157,7 +157,7 @@ class MessageViewSet(
                 "This very message was counted before; nothing changed.",
                 [OpenApiExample("Known", STORED)],
             ),
-            400: refusal(
+            400: error_response(
                 "Malformed: each field with what is wrong about it.",
                 {"customerId": ["Missing; it must be …"]},
             ),
@@ -166,10 +166,10 @@ class MessageViewSet(
                 "The uuid stands for a message with other content, which stays.",
                 [OpenApiExample("Conflict", CONFLICT)],
             ),
-            413: refusal(
+            413: error_response(
                 "Over 64 KiB.", {"detail": "The body is too large; allowed: 65536 bytes."}
             ),
-            415: refusal("Not JSON.", not_taken("application/json or multipart/form-data")),
+            415: error_response("Not JSON.", not_taken("application/json or multipart/form-data")),
             503: AWAY,
         },
     )
@@ -210,12 +210,12 @@ class BatchView(StrictView):
                 "What became of them; all that was accepted is committed.",
                 [OpenApiExample("One of each", BATCH_RESULT)],
             ),
-            400: refusal("Not a JSON array.", {"detail": NOT_A_BATCH}),
-            413: refusal(
+            400: error_response("Not a JSON array.", {"detail": NOT_A_BATCH}),
+            413: error_response(
                 "Over 10,000 messages, or over 16 MiB.",
                 {"detail": "The body is too large; allowed: 16777216 bytes."},
             ),
-            415: refusal(
+            415: error_response(
                 "Neither JSON nor NDJSON.",
                 not_taken("application/json or application/x-ndjson"),
             ),
@@ -306,7 +306,7 @@ class StatsView(StrictView):
         rows = list(pages.rest(totals, request, keyset).summed(interval)[: pages.limit + 1])
         if len(rows) > pages.limit:
             rows.pop()
-            pages.lead_on(_key(rows[-1]))
+            pages.set_next_link(_key(rows[-1]))
         return pages.get_paginated_response([_spoken_total(row) for row in rows])
 
     def related(self, content: Any) -> list[tuple[str, str]]:

@@ -12,7 +12,7 @@ from django.utils.text import capfirst
 
 from common.admin import counting
 from common.admin.base import UNREAD
-from common.admin.date_hierarchy import Step, steps
+from common.admin.date_hierarchy import DateLink, date_links
 from common.admin.pagination import BoundedPaginator
 from stats.models import DailyTotal, Message
 from tests.stats.factories import content
@@ -29,42 +29,44 @@ def titles(found):
 
 class TestDates:
     def test_of_several_years_are_years(self):
-        found = steps(DAY, None, (date(2024, 5, 1), date(2026, 2, 1)))
+        found = date_links(DAY, None, (date(2024, 5, 1), date(2026, 2, 1)))
 
         assert titles(found) == ["2024", "2025", "2026"]
         assert found.choices[0].bounds == {"day__gte": "2024-01-01", "day__lt": "2025-01-01"}
         assert found.back is None
 
     def test_of_one_year_are_months(self):
-        found = steps(DAY, None, (date(2026, 11, 3), date(2027, 1, 1)))
+        found = date_links(DAY, None, (date(2026, 11, 3), date(2027, 1, 1)))
 
         assert titles(found) == ["November 2026", "December 2026"]
         assert found.choices[1].bounds == {"day__gte": "2026-12-01", "day__lt": "2027-01-01"}
 
     def test_of_a_chosen_month_are_days_and_lead_back_to_the_year(self):
-        found = steps(DAY, (date(2024, 2, 1), date(2024, 3, 1)), None)
+        found = date_links(DAY, (date(2024, 2, 1), date(2024, 3, 1)), None)
 
         assert titles(found)[0] == "1 February"
         assert titles(found)[-1] == "29 February"
-        assert found.back == Step("2024", {"day__gte": "2024-01-01", "day__lt": "2025-01-01"})
+        assert found.back == DateLink("2024", {"day__gte": "2024-01-01", "day__lt": "2025-01-01"})
 
     def test_of_a_chosen_day_lead_back_to_the_month(self):
-        found = steps(INSTANT, (date(2024, 2, 9), date(2024, 2, 10)), None)
+        found = date_links(INSTANT, (date(2024, 2, 9), date(2024, 2, 10)), None)
 
         assert found.choices == []
-        assert found.back == Step(
+        assert found.back == DateLink(
             "February 2024",
             {"timestamp__gte": "2024-02-01T00:00Z", "timestamp__lt": "2024-03-01T00:00Z"},
         )
 
     def test_of_a_chosen_year_lead_back_to_all(self):
-        assert steps(DAY, (date(2024, 1, 1), date(2025, 1, 1)), None).back == Step("All dates", {})
+        assert date_links(DAY, (date(2024, 1, 1), date(2025, 1, 1)), None).back == DateLink(
+            "All dates", {}
+        )
 
     def test_of_nothing_are_none(self):
-        assert steps(DAY, None, None) == (None, [])
+        assert date_links(DAY, None, None) == (None, [])
 
     def test_of_two_thousand_years_are_the_latest(self):
-        found = steps(DAY, None, (date(1, 1, 1), date(2026, 1, 2)))
+        found = date_links(DAY, None, (date(1, 1, 1), date(2026, 1, 2)))
 
         assert titles(found) == [str(year) for year in range(2012, 2027)]
 
@@ -91,13 +93,13 @@ class TestCount:
         assert pages.estimate is None
 
     def test_ends_where_nobody_pages_to(self, messages, monkeypatch):
-        monkeypatch.setattr(counting, "MOST_COUNTED", 3)
+        monkeypatch.setattr(counting, "MAX_COUNTED", 3)
         pages = BoundedPaginator(messages, 2)
 
         assert (pages.count, pages.num_pages, pages.has_more) == (3, 2, True)
 
     def test_reads_no_more_rows_than_that(self, messages, monkeypatch, django_assert_num_queries):
-        monkeypatch.setattr(counting, "MOST_COUNTED", 3)
+        monkeypatch.setattr(counting, "MAX_COUNTED", 3)
 
         with django_assert_num_queries(1) as asked:
             assert BoundedPaginator(messages, 2).has_more
@@ -105,14 +107,14 @@ class TestCount:
         assert "LIMIT 4" in asked.captured_queries[0]["sql"]
 
     def test_of_a_whole_table_is_what_the_store_estimates(self, messages, monkeypatch):
-        monkeypatch.setattr(counting, "MOST_COUNTED", 3)
+        monkeypatch.setattr(counting, "MAX_COUNTED", 3)
         monkeypatch.setattr(counting, "estimated_rows", lambda rows: 1_234_567)
 
         assert BoundedPaginator(messages, 2).estimate == 1_200_000
         assert BoundedPaginator(messages.filter(type="A"), 2).estimate is None
 
     def test_has_no_estimate_that_contradicts_it(self, messages, monkeypatch):
-        monkeypatch.setattr(counting, "MOST_COUNTED", 3)
+        monkeypatch.setattr(counting, "MAX_COUNTED", 3)
         monkeypatch.setattr(counting, "estimated_rows", lambda rows: 0)
 
         assert BoundedPaginator(messages, 2).estimate is None
@@ -184,7 +186,7 @@ class TestList:
     def test_says_when_there_are_more_than_it_pages_to(self, admin_client, messages, monkeypatch):
         assert "the first" not in admin_client.get(self.LIST).content.decode()
 
-        monkeypatch.setattr(counting, "MOST_COUNTED", 3)
+        monkeypatch.setattr(counting, "MAX_COUNTED", 3)
         monkeypatch.setattr(counting, "estimated_rows", lambda rows: 1_234_567)
         page = " ".join(admin_client.get(self.LIST).content.decode().split())
 
@@ -286,7 +288,7 @@ class TestFrontPage:
         monkeypatch.setattr("stats.apps.StatsConfig.freshness", away)
         answer = admin_client.get("/admin/")
 
-        assert [section.get("is_away") for section in answer.context["sections"]][:2] == [
+        assert [section.get("is_unavailable") for section in answer.context["sections"]][:2] == [
             True,
             None,
         ]

@@ -6,7 +6,7 @@ import pytest
 from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
 
-from common.checks import SETTINGS, refuse_unsafe_settings
+from common.checks import SETTINGS, reject_unsafe_settings
 from config.settings import MYSQL_OPTIONS
 from tests.common.test_security import IN_PRODUCTION
 from tests.processes import PATIENCE, ROOT, environment, manage
@@ -22,7 +22,7 @@ def found():
 class TestChecks:
     def test_find_nothing_wrong_with_the_defaults(self):
         assert found() == {}
-        refuse_unsafe_settings()
+        reject_unsafe_settings()
 
     @pytest.mark.parametrize(
         ("id", "changes"),
@@ -33,7 +33,7 @@ class TestChecks:
             ("repairjobs.E001", {"CELERY_TASK_ANNOTATIONS": {}}),
             ("repairjobs.E002", {"CELERY_TASK_ANNOTATIONS": {ERRANDS: {"time_limit": 30}}}),
             ("repairjobs.E003", {"VONAGE_TIMEOUT": 28}),
-            ("repairjobs.E003", {"ERRAND_LEASE": timedelta(seconds=20)}),
+            ("repairjobs.E003", {"OUTBOX_LEASE": timedelta(seconds=20)}),
             ("repairjobs.E004", {"CLIENT_IS_EMBEDDED": False, "SMS_BACKEND_IS_NAMED": False}),
             ("dashboard.E001", {"INGEST_LEASE": timedelta(seconds=25)}),
         ],
@@ -45,7 +45,7 @@ class TestChecks:
 
         assert found()[id].hint
         with pytest.raises(ImproperlyConfigured, match=id):
-            refuse_unsafe_settings()
+            reject_unsafe_settings()
 
     @pytest.mark.parametrize(
         ("id", "options"),
@@ -67,7 +67,7 @@ class TestChecks:
         settings.INGEST_LEASE = timedelta(seconds=1)
         settings.SILENCED_SYSTEM_CHECKS = ["dashboard.E001"]
 
-        refuse_unsafe_settings()
+        reject_unsafe_settings()
 
 
 CELERY = ["-m", "celery", "-A", "config"]
@@ -81,10 +81,10 @@ class TestProcesses:
             ["-c", "import config.wsgi"],
             [*CELERY, "worker", "--pool", "solo"],
             [*CELERY, "beat", "-S", "celery.beat.Scheduler"],
-            ["manage.py", "migrate_stores"],
+            ["manage.py", "migrate_databases"],
             ["-m", "local.launcher"],
         ],
-        ids=["web", "worker", "beat", "migrate_stores", "run"],
+        ids=["web", "worker", "beat", "migrate_databases", "run"],
     )
     def test_do_not_begin_with_unsafe_settings(self, tmp_path, command):
         env = environment(tmp_path, INGEST_LEASE_SECONDS="5")

@@ -61,7 +61,7 @@ class TestFailures:
         assert said.startswith("Settings: SERVICES names stat; allowed: all, or some of")
 
     def test_says_that_a_store_is_not_migrated(self, env):
-        assert "migrate_stores" in self.told(env, "seed_messages")
+        assert "migrate_databases" in self.told(env, "seed_messages")
 
     def test_says_that_a_store_is_away(self, env):
         away = "postgres://nobody:nothing@127.0.0.1:1/nowhere"
@@ -78,7 +78,7 @@ class TestFailures:
 def test_the_plan_of_all_migrations_can_be_seen():
     out = StringIO()
 
-    call_command("migrate_stores", "--plan", stdout=out)
+    call_command("migrate_databases", "--plan", stdout=out)
 
     assert [line for line in out.getvalue().splitlines() if line.startswith("In ")] == [
         "In default:",

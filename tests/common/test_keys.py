@@ -15,8 +15,8 @@ from django.db import OperationalError
 from django.test import Client
 from django.utils import timezone
 
-from common.api_keys import cache as keyring_module
-from common.api_keys.cache import keyring
+from common.api_keys import cache as cache_module
+from common.api_keys.cache import api_key_cache
 from common.api_keys.models import ApiKey
 from config.wsgi import application
 from dashboard import provider
@@ -64,12 +64,12 @@ def closed(settings):
 
 @pytest.fixture
 def clock(monkeypatch):
-    """The monotonic seconds of the keyring; a test moves them on."""
+    """The monotonic seconds of the cache; a test moves them on."""
 
     class Clock:
         now = 1_000.0
 
-    monkeypatch.setattr(keyring_module, "monotonic", lambda: Clock.now)
+    monkeypatch.setattr(cache_module, "monotonic", lambda: Clock.now)
     return Clock
 
 
@@ -213,7 +213,7 @@ class TestAKey:
 
         with time_machine.travel(timezone.now() + timedelta(hours=1, seconds=1)):
             assert self.ask(api, headers) == 401
-            keyring.forget()
+            api_key_cache.forget()
             assert self.ask(api, headers) == 401
 
     def test_is_stored_as_a_digest_alone(self):
@@ -254,7 +254,7 @@ class TestUnknownKeys:
         for number in range(50):
             api.get("/stats", headers={"Authorization": f"Api-Key {number}.x"})
 
-        assert len(keyring._callers) == 1
+        assert len(api_key_cache._callers) == 1
 
 
 class TestWhileTheStoreOfKeysIsAway:
@@ -263,7 +263,7 @@ class TestWhileTheStoreOfKeysIsAway:
         def refuse():
             raise OperationalError("gone")
 
-        return lambda: monkeypatch.setattr(keyring_module, "_read_keys", refuse)
+        return lambda: monkeypatch.setattr(cache_module, "_read_keys", refuse)
 
     def test_an_unknown_key_is_told_to_come_again(self, api, away):
         headers = key("dashboard")
@@ -293,7 +293,7 @@ class TestWhileTheStoreOfKeysIsAway:
     def test_is_over_a_known_key_opens_again(self, api, away, clock, monkeypatch):
         headers = key("dashboard")
         with monkeypatch.context() as patched:
-            patched.setattr(keyring_module, "_read_keys", self._gone)
+            patched.setattr(cache_module, "_read_keys", self._gone)
             assert api.get(PATHS["dashboard"], headers=headers).status_code == 503
         clock.now += 6
 
@@ -453,7 +453,7 @@ class TestCommands:
 @pytest.mark.processes
 def test_a_process_of_one_service_asks_for_keys_by_default(tmp_path):
     env = environment(tmp_path, SERVICES="dataprovider", PORT=str(free_port()))
-    assert manage(env, "migrate_stores").returncode == 0
+    assert manage(env, "migrate_databases").returncode == 0
     made = [manage(env, "create_api_key", "x", "--services", name) for name in SERVICES[:2]]
     web = [sys.executable, "-m", "granian", "--interface", "wsgi", "config.wsgi:application"]
     url = f"http://127.0.0.1:{env['PORT']}"

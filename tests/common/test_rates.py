@@ -3,7 +3,7 @@ import secrets
 
 import pytest
 
-from common.rate_limits import address, rates
+from common.rate_limits import client_address, rate_limiter
 from tests.common.doors import key
 from tests.common.test_keys import MESSAGE, post
 from tests.processes import PATIENCE
@@ -98,7 +98,7 @@ class TestSharedCounts:
         # Who waits for them in vain counts alone: right for a request, and wrong for this test.
         monkeypatch.setattr("common.rate_limits.SHARED_OPTIONS", {"socket_timeout": PATIENCE})
         settings.RATE_LIMIT_URL = redis_url
-        one, other = rates.__wrapped__(), rates.__wrapped__()
+        one, other = rate_limiter.__wrapped__(), rate_limiter.__wrapped__()
 
         caller = secrets.token_hex()  # the server may know others, of earlier runs
 
@@ -111,10 +111,10 @@ class TestAnAddress:
     ENVIRON = {"REMOTE_ADDR": "192.0.2.1", "HTTP_X_FORWARDED_FOR": "203.0.113.9, 198.51.100.7"}
 
     def test_is_the_connections(self):
-        assert address(self.ENVIRON) == "192.0.2.1"
+        assert client_address(self.ENVIRON) == "192.0.2.1"
 
     def test_is_what_a_trusted_proxy_saw_last(self, settings):
         settings.TRUST_PROXY = True
 
-        assert address(self.ENVIRON) == "198.51.100.7"
-        assert address({"REMOTE_ADDR": "192.0.2.1"}) == "192.0.2.1"
+        assert client_address(self.ENVIRON) == "198.51.100.7"
+        assert client_address({"REMOTE_ADDR": "192.0.2.1"}) == "192.0.2.1"

@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from stats.api.door import in_front_of
+from stats.api.door import wrap_wsgi
 from tests.common.test_keys import post
 from tests.processes import environment, manage
 
@@ -113,4 +113,4 @@ class TestHTTPS:
         settings.TRUST_PROXY = is_trusted
         settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
-        assert post({"X_Forwarded_Proto": proto}, app=in_front_of(redirect))[0] == status
+        assert post({"X_Forwarded_Proto": proto}, app=wrap_wsgi(redirect))[0] == status

@@ -14,8 +14,8 @@ from django.urls import get_resolver
 from stats.models import Message
 from tests.processes import ROOT, environment
 
-OWN_STORES = ["default", "dataprovider", "dashboard", "repairjobs"]
-ALL_STORES = [*OWN_STORES, "client"]
+OWN_DATABASES = ["default", "dataprovider", "dashboard", "repairjobs"]
+ALL_STORES = [*OWN_DATABASES, "client"]
 STATS_PATHS = {
     "/messages",
     "/messages/batch",
@@ -188,7 +188,7 @@ class TestPages:
 
     @pytest.mark.parametrize("headers", [BROWSER, {}])
     def test_that_fail_say_so_in_a_form_for_who_asked(self, monkeypatch, headers):
-        monkeypatch.setattr("common.views.carried_services", lambda apps: 1 / 0)
+        monkeypatch.setattr("common.views.served_services", lambda apps: 1 / 0)
 
         answer = Client(raise_request_exception=False).get("/", headers=headers)
 
@@ -253,10 +253,10 @@ def test_migrations_reach_every_store(settings, monkeypatch):
         lambda name, **options: seen.append((name, options.get("database"))),
     )
 
-    call_command("migrate_stores")
+    call_command("migrate_databases")
 
-    assert seen[: len(OWN_STORES)] == [("migrate", alias) for alias in OWN_STORES]
-    assert set(seen[len(OWN_STORES) :]) <= {("create_client_database", None)}
+    assert seen[: len(OWN_DATABASES)] == [("migrate", alias) for alias in OWN_DATABASES]
+    assert set(seen[len(OWN_DATABASES) :]) <= {("create_client_database", None)}
 
 
 SHOW = """
@@ -270,7 +270,7 @@ print(json.dumps({
     "events": any(p.name == "events" for g in get_resolver().url_patterns
                   for p in getattr(g, "url_patterns", [g])),
     "provider": s.DATA_PROVIDER_URL,
-    "lease": s.ERRAND_LEASE.total_seconds(),
+    "lease": s.OUTBOX_LEASE.total_seconds(),
     "timeouts": {alias: each["OPTIONS"]["read_timeout"] for alias, each in s.DATABASES.items()
                  if "read_timeout" in each["OPTIONS"]},
 }))
@@ -367,7 +367,7 @@ class TestSettings:
 
 def test_every_setting_stands_in_the_example_and_the_readme():
     source = (ROOT / "config" / "settings.py").read_text()
-    names = set(re.findall(r'(?:env\.\w+|_whole_number|_yes_or_no)\("([A-Z_]+)"', source)) - {
+    names = set(re.findall(r'(?:env\.\w+|_whole_number|_boolean)\("([A-Z_]+)"', source)) - {
         "ENV_FILE"
     }
     names |= {"DATAPROVIDER_DATABASE_URL", "DASHBOARD_DATABASE_URL", "DATABASE_URL"}

@@ -37,7 +37,7 @@ def test_beat_wakes_the_worker_of_each_queue(broker, request, tmp_path):
         INGEST_SECONDS="1",
         COLLECT_SECONDS="1",
     )
-    assert manage(env, "migrate_stores").returncode == 0
+    assert manage(env, "migrate_databases").returncode == 0
     with sqlite3.connect(tmp_path / "client.sqlite3") as client:
         client.execute("INSERT INTO Jobs (Job_id, Job_status) VALUES (123, 'NEW')")
 

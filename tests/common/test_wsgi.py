@@ -26,7 +26,7 @@ def port(tmp_path_factory):
     folder = tmp_path_factory.mktemp("web")
     port = str(free_port())
     env = environment(folder, SERVICES="dataprovider", API_KEYS_REQUIRED="false", PORT=port)
-    assert manage(env, "migrate_stores").returncode == 0
+    assert manage(env, "migrate_databases").returncode == 0
     web = [sys.executable, "-m", "granian", "--interface", "wsgi", "config.wsgi:application"]
     with running(env, *web, "--port", env["PORT"], "--blocking-threads", "4"):
         eventually(lambda: answers(f"http://127.0.0.1:{env['PORT']}/healthz"), "the web answers")

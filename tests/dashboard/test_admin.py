@@ -150,7 +150,7 @@ class TestAction:
 
 class TestCards:
     def shown(self, *models):
-        return list(cards(may_see=lambda model: model in models, at=NOON))
+        return list(cards(can_view=lambda model: model in models, at=NOON))
 
     def test_add_up_what_was_booked_in_thirty_days(self):
         booked = {"reading": Reading.TIMESTAMP, "bookings": 3, "cancellations": 1}

@@ -191,7 +191,7 @@ class TestIngestEvents:
         provider.add(event(99, at="2020-01-01T00:00:00Z"))
         before = state()
 
-        cut = services.ingest_events(at=clock.tick(seconds=5), keep_going=after(2))
+        cut = services.ingest_events(at=clock.tick(seconds=5), has_time_left=after(2))
 
         assert cut.stored == 3  # four events in two pages, of which the overlap has one
         assert state().completed_at == before.completed_at
@@ -206,7 +206,7 @@ class TestIngestEvents:
         services.ingest_events(at=clock.now)
         provider.add(*[event(id, at=f"2020-01-{id:02}T00:00:00Z") for id in (2, 3, 4)])
 
-        cut = services.ingest_events(at=clock.tick(hours=1), keep_going=after(4))
+        cut = services.ingest_events(at=clock.tick(hours=1), has_time_left=after(4))
         services.ingest_events(at=clock.tick(hours=1))
 
         assert 0 < cut.stored < 3
@@ -219,18 +219,18 @@ class TestIngestEvents:
         clock.tick(hours=1)
         provider.add(*[event(id, at=f"2020-01-{id:02}T00:00:00Z") for id in range(2, 22)])
         begun = clock.tick(hours=1)
-        services.ingest_events(at=begun, keep_going=after(5))
+        services.ingest_events(at=begun, has_time_left=after(5))
         provider.add(event(99, at="2020-01-01T00:00:00Z"))
 
         for _ in range(10):
-            services.ingest_events(at=clock.tick(hours=1), keep_going=after(6))
+            services.ingest_events(at=clock.tick(hours=1), has_time_left=after(6))
             if state().recorded_through == begun:
                 break
 
         # What came meanwhile is late for the next pass.
         assert totals() == plain_count([each for each in provider.events if each["id"] != 99])
         for _ in range(2):
-            services.ingest_events(at=clock.tick(hours=1), keep_going=after(10))
+            services.ingest_events(at=clock.tick(hours=1), has_time_left=after(10))
         assert totals() == plain_count(provider.events)
 
     @pytest.mark.parametrize("write", ["insert_events", "add_to_totals"])

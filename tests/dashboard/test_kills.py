@@ -108,7 +108,7 @@ def test_a_killed_worker_loses_and_doubles_nothing(deadly, tmp_path, kills):
         INGEST_LEASE_SECONDS="1",
         SILENCED_CHECKS="dashboard.E001",  # for such a short lease
     )
-    assert manage(env, "migrate_stores").returncode == 0
+    assert manage(env, "migrate_databases").returncode == 0
     run = {name: shlex.split(command) for name, command in commands(0, ["dashboard"]).items()}
     chance = random.Random(kills)
     with running(env, *run["beat"]):

@@ -75,8 +75,8 @@ def test_settles_sms_that_may_have_left(job, phone, operate, action, texts):
 
 
 def test_makes_due_what_was_given_up(job, phone, operate):
-    phone.answers = [sms.SmsNotSent("refused")] * errands.MOST_ATTEMPTS
-    for _ in range(errands.MOST_ATTEMPTS):
+    phone.answers = [sms.SmsNotSent("refused")] * errands.MAX_ATTEMPTS
+    for _ in range(errands.MAX_ATTEMPTS):
         desk.run()
         desk.wait(hours=1)
     assert Errand.objects.quarantined().count() == 1
@@ -455,7 +455,7 @@ class TestPaymentPage:
 
 class TestCards:
     def shown(self, *models):
-        return list(cards(may_see=lambda model: model in models, at=timezone.now()))
+        return list(cards(can_view=lambda model: model in models, at=timezone.now()))
 
     def test_tell_what_a_person_must_look_at(self, job, phone):
         ClientJobFactory(job_id=2, mobile="none")

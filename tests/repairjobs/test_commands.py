@@ -6,7 +6,7 @@ from django.core.management import CommandError, call_command
 from django.db import connections
 from django.utils import timezone
 
-from common.time_budget import always
+from common.time_budget import unlimited
 from repairjobs import rounds, sandbox_api, simulation, sms
 from repairjobs.management.commands import reconcile_jobs
 from repairjobs.models import ClientJob, Errand, Job, Sms, SmsState
@@ -71,7 +71,7 @@ class TestReconcile:
 
         monkeypatch.setattr(rounds, "differences", then_settled)
 
-        assert rounds.reconcile_jobs(at=timezone.now(), keep_going=always) == {
+        assert rounds.reconcile_jobs(at=timezone.now(), has_time_left=unlimited) == {
             "compared": 2,
             "different": 1,
         }
@@ -89,7 +89,7 @@ class TestReconcile:
         ClientJob.objects.all().delete()
         last = Job.objects.order_by("pk").last()
 
-        found = differences(progress=str, start=last.pk, keep_going=after(1))
+        found = differences(progress=str, start=last.pk, has_time_left=after(1))
 
         assert [str(it) for it in found] == [f"{last}: the client has no row"]
 
@@ -133,14 +133,14 @@ class TestAdopt:
 
 class TestTheDemo:
     def test_is_seeded_once(self, settings):
-        settings.IS_IN_EARNEST = False
+        settings.IS_LIVE = False
 
         assert "Seeded 12" in command("seed_jobs", "--days=0")
         assert "There are jobs already" in command("seed_jobs")
         assert ClientJob.objects.count() == 12
 
     def test_goes_on_from_a_made_up_past(self, settings, phone):
-        settings.IS_IN_EARNEST = False
+        settings.IS_LIVE = False
 
         command("seed_jobs", "--days=14", "--jobs=2")
 
@@ -155,7 +155,7 @@ class TestTheDemo:
         assert "No difference" in command("reconcile_jobs")
 
     def test_makes_nothing_up_beside_a_real_client(self, settings):
-        settings.IS_IN_EARNEST = True
+        settings.IS_LIVE = True
 
         command("seed_jobs")
         with pytest.raises(CommandError, match="real client"):
@@ -172,7 +172,7 @@ class TestTheDemo:
         assert all(number is None or number.startswith("+447700900") for number in numbers)
 
     def test_carries_jobs_through_the_day(self, settings, api, monkeypatch):
-        settings.IS_IN_EARNEST = False
+        settings.IS_LIVE = False
 
         class Answer:
             def __init__(self, answer):

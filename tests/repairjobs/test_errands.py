@@ -151,8 +151,8 @@ class TestSms:
         assert desk.status_of(1)[0] == "OPENED"
 
     def test_that_never_leaves_is_quarantined_and_can_be_retried(self, job, phone):
-        phone.answers = [sms.SmsNotSent("refused")] * errands.MOST_ATTEMPTS
-        for _ in range(errands.MOST_ATTEMPTS):
+        phone.answers = [sms.SmsNotSent("refused")] * errands.MAX_ATTEMPTS
+        for _ in range(errands.MAX_ATTEMPTS):
             desk.run()
             desk.wait(hours=1)
         desk.run()
@@ -288,7 +288,7 @@ class TestTellingTheClient:
 
         with monkeypatch.context() as patch:
             patch.setattr(client, "fetch", away)
-            for _ in range(errands.MOST_ATTEMPTS + 3):
+            for _ in range(errands.MAX_ATTEMPTS + 3):
                 desk.run()
                 desk.wait(hours=1)
             patch.setattr(client, "fetch", die_of_content)
@@ -372,7 +372,7 @@ class TestDocument:
 
     def test_that_cannot_be_stored_is_quarantined(self, job, monkeypatch):
         monkeypatch.setattr(errands, "document_of", die_of_content)
-        for _ in range(errands.MOST_ATTEMPTS):
+        for _ in range(errands.MAX_ATTEMPTS):
             desk.run()
             desk.wait(hours=1)
 
@@ -382,7 +382,7 @@ class TestDocument:
     def test_that_was_given_up_is_written_when_the_job_changes(self, job, monkeypatch):
         with monkeypatch.context() as patch:
             patch.setattr(errands, "document_of", die_of_content)
-            for _ in range(errands.MOST_ATTEMPTS):
+            for _ in range(errands.MAX_ATTEMPTS):
                 desk.run()
                 desk.wait(hours=1)
         desk.run()

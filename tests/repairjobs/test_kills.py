@@ -61,13 +61,13 @@ def test_a_killed_worker_texts_nobody_twice_and_loses_no_job(vonage, tmp_path):
         SERVICES="repairjobs",
         COLLECT_SECONDS="1",
         FOLLOW_SECONDS="1",
-        ERRANDS_SECONDS="1",
-        ERRAND_LEASE_SECONDS="2",
+        OUTBOX_SECONDS="1",
+        OUTBOX_LEASE_SECONDS="2",
         SILENCED_CHECKS="repairjobs.E001,repairjobs.E003",  # for such a short lease
         SMS_UNKNOWN_SECONDS="1",
         **vonage.environment,
     )
-    assert manage(env, "migrate_stores").returncode == 0
+    assert manage(env, "migrate_databases").returncode == 0
     stores = Stores(tmp_path)
     jobs = range(1, len(BOUNDARIES) + 1)
     celery = [sys.executable, "-m", "celery", "--quiet", "-A", "config"]

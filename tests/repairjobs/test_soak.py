@@ -78,9 +78,9 @@ class Office:
             CLIENT_DATABASE_URL=f"{self.theirs.url}/client",
             MONGO_URL=mongod.url,
             BROKER_URL=self.broker.url,
-            **dict.fromkeys(["COLLECT_SECONDS", "FOLLOW_SECONDS", "ERRANDS_SECONDS"], "1"),
+            **dict.fromkeys(["COLLECT_SECONDS", "FOLLOW_SECONDS", "OUTBOX_SECONDS"], "1"),
             SWEEP_SECONDS="2",
-            ERRAND_LEASE_SECONDS="5",
+            OUTBOX_LEASE_SECONDS="5",
             SILENCED_CHECKS="repairjobs.E001,repairjobs.E003",  # for such a short lease
             API_KEYS_REQUIRED="false",
             SMS_UNKNOWN_SECONDS="2",
@@ -101,7 +101,7 @@ class Office:
     def open(self):
         for server, database in [(self.ours, "repairjobs"), (self.theirs, "client")]:
             self.ask(server, None, f"CREATE DATABASE {database} CHARACTER SET utf8mb4")
-        for command in ("migrate_stores", "create_client_database"):
+        for command in ("migrate_databases", "create_client_database"):
             assert manage(self.env, command).returncode == 0
         for statement in town.HISTORY:
             self.ask(self.theirs, "client", statement)

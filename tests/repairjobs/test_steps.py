@@ -130,7 +130,7 @@ class TestCollect:
         monkeypatch.setattr(collecting, "LOOK_BACK", 4)
         ClientJobFactory.create_batch(10)
 
-        taken = [collecting.collect_jobs(at=NOON, keep_going=after(1)) for _ in range(4)]
+        taken = [collecting.collect_jobs(at=NOON, has_time_left=after(1)) for _ in range(4)]
 
         assert sum(taken) == 10
         assert min(taken) > 0
@@ -269,7 +269,7 @@ class TestGoingLive:
         ClientJobFactory.create_batch(30)
 
         for _ in range(3):
-            collecting.collect_jobs(at=NOON, keep_going=after(1))
+            collecting.collect_jobs(at=NOON, has_time_left=after(1))
         desk.run()
 
         assert Job.objects.filter(is_held=True).count() == 30
@@ -374,7 +374,7 @@ class TestFollow:
         ClientJob.objects.update(status="IN PROGRESS")
 
         for start in ids:
-            following.follow_jobs(at=NOON, start=start, keep_going=after(1))
+            following.follow_jobs(at=NOON, start=start, has_time_left=after(1))
 
         assert Job.objects.filter(status="IN PROGRESS").count() == 10
 

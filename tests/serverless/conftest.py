@@ -15,7 +15,7 @@ Start = Callable[..., Function]
 @pytest.fixture(scope="session")
 def new_stores(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("new")
-    migrated = manage(environment(folder), "migrate_stores")
+    migrated = manage(environment(folder), "migrate_databases")
     assert migrated.returncode == 0, migrated.stderr
     made = manage(environment(folder), "create_client_database")
     assert made.returncode == 0, made.stderr

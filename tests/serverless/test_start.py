@@ -68,10 +68,10 @@ class TestHandlers:
 
     def test_end_the_start_where_settings_are_unsafe(self, own_cloud):
         with pytest.raises(Failed) as failed:
-            own_cloud("collect_jobs", "repairjobs", ERRAND_LEASE_SECONDS="10").invoke()
+            own_cloud("collect_jobs", "repairjobs", OUTBOX_LEASE_SECONDS="10").invoke()
 
         assert failed.value.type == "ImproperlyConfigured"
-        assert "ERRAND_LEASE_SECONDS" in failed.value.message
+        assert "OUTBOX_LEASE_SECONDS" in failed.value.message
 
 
 class TestLog:

@@ -14,10 +14,10 @@ from tests.processes import ROOT
 
 NAMED_IN_SETTINGS = set(
     re.findall(
-        r"\b(?:env\.\w+|_yes_or_no|_whole_number)\(\s*\"([A-Z_]+)\"",
+        r"\b(?:env\.\w+|_boolean|_whole_number)\(\s*\"([A-Z_]+)\"",
         (ROOT / "config/settings.py").read_text(),
     )
-) | set(settings.STORE_URLS.values())
+) | set(settings.DATABASE_URL_VARIABLES.values())
 # Where there is no reason to ask more often; there is no demo of the client on Lambda, as its table
 # would be a file in one sandbox.
 NIGHTLY, UNSCHEDULED = {"reconcile_jobs"}, {"simulate_client"}
@@ -116,7 +116,7 @@ class TestFunctions:
         ]
 
         assert len(timeouts) == 3
-        assert max(timeouts) < settings.ERRAND_LEASE.total_seconds()
+        assert max(timeouts) < settings.OUTBOX_LEASE.total_seconds()
 
 
 class TestSchedules:

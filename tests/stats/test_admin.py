@@ -3,7 +3,7 @@ from uuid import uuid4
 
 import pytest
 
-from common.widgets import Chart, Figure
+from common.widgets import Chart, StatTile
 from stats.cards import cards
 from stats.models import DailyTotal, Message
 from tests.stats.factories import NOON
@@ -23,8 +23,8 @@ def total(day: date, messages: int, thousandths: int, customer: int = 1) -> None
     )
 
 
-def shown(at: datetime = NOON) -> list[Figure | Chart]:
-    return list(cards(may_see=lambda model: True, at=at))
+def shown(at: datetime = NOON) -> list[StatTile | Chart]:
+    return list(cards(can_view=lambda model: True, at=at))
 
 
 class TestCards:
@@ -48,7 +48,7 @@ class TestCards:
         assert list(chart.series["Messages"]) == [5, *[0] * 13]
 
     def test_are_only_for_who_may_see_the_totals(self):
-        assert list(cards(may_see=lambda model: model == "message", at=NOON)) == []
+        assert list(cards(can_view=lambda model: model == "message", at=NOON)) == []
 
     def test_ask_once(self, django_assert_num_queries):
         with django_assert_num_queries(1):

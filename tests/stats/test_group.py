@@ -152,7 +152,7 @@ class TestGroupWriter:
         assert store.groups == [[0], [3]]
 
     def test_lets_only_so_many_wait(self, store, writer, threads, monkeypatch):
-        monkeypatch.setattr(group, "MOST_WAITING", 3)
+        monkeypatch.setattr(group, "MAX_WAITING", 3)
         _, waiting = submit_while_busy(store, writer, threads, [1, 2, 3])
 
         with pytest.raises(OperationalError, match="3 requests wait"):
@@ -162,7 +162,7 @@ class TestGroupWriter:
         assert [it.result() for it in waiting] == [10, 20, 30]
 
     def test_writes_no_more_than_a_bounded_group(self, store, writer, threads, monkeypatch):
-        monkeypatch.setattr(group, "MOST_IN_A_GROUP", 4)
+        monkeypatch.setattr(group, "MAX_GROUP_SIZE", 4)
         _, waiting = submit_while_busy(store, writer, threads, range(1, 10))
 
         store.is_open.set()

@@ -38,7 +38,7 @@ def server(port):
 @pytest.fixture
 def env(tmp_path):
     env = environment(tmp_path, SERVICES="stats", API_KEYS_REQUIRED="false")
-    assert manage(env, "migrate_stores").returncode == 0
+    assert manage(env, "migrate_databases").returncode == 0
     return env
 
 

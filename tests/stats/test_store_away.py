@@ -17,14 +17,14 @@ def broken_address():
     database = connections.settings["default"]
     real = {name: database[name] for name in ("HOST", "PORT", "NAME")}
 
-    def point(is_away):
+    def point(is_unavailable):
         away = {"HOST": "127.0.0.1", "PORT": "1", "NAME": "/nowhere/at/all.sqlite3"}
         if settings.IS_REAL:
             away["NAME"] = real["NAME"]
-        database.update(away if is_away else real)
+        database.update(away if is_unavailable else real)
 
     yield point
-    point(is_away=False)
+    point(is_unavailable=False)
 
 
 def end_sessions():

@@ -26,7 +26,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *, client: bool, **options: Any) -> None:
-        for alias in settings.OWN_STORES + (settings.FOREIGN_STORES if client else []):
+        for alias in settings.OWN_DATABASES + (settings.FOREIGN_DATABASES if client else []):
             name = connections[alias].settings_dict["NAME"]
             if connections[alias].vendor not in QUESTIONS:
                 self.stdout.write(f"Embedded, made as it is used: {name}")

@@ -15,7 +15,7 @@ class Command(BaseCommand):
         parser.add_argument("--plan", action="store_true", help="say what would be done, only")
 
     def handle(self, *, plan: bool, verbosity: int, **options: Any) -> None:
-        for alias in settings.OWN_STORES:
+        for alias in settings.OWN_DATABASES:
             if plan or verbosity:
                 self.stdout.write(self.style.MIGRATE_HEADING(f"In {alias}:"))
             call_command(
@@ -28,5 +28,5 @@ class Command(BaseCommand):
             )
         if plan:
             return
-        if settings.FOREIGN_STORES and settings.CLIENT_IS_EMBEDDED:
+        if settings.FOREIGN_DATABASES and settings.CLIENT_IS_EMBEDDED:
             call_command("create_client_database", verbosity=verbosity, stdout=self.stdout)

@@ -5,7 +5,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
 from dashboard.models import DailyTotal
-from local.launcher import is_free, lone_web
+from local.launcher import is_free, temporary_web_server
 
 
 class Command(BaseCommand):
@@ -20,11 +20,11 @@ class Command(BaseCommand):
             self.stdout.write(self.style.SUCCESS("The dashboard has been filled before"))
             return
         is_ours = f"http://127.0.0.1:{settings.PORT}" == settings.DATA_PROVIDER_URL
-        if not (is_ours and settings.EMBEDDED_STORES and is_free(settings.PORT)):
+        if not (is_ours and settings.IS_EMBEDDED and is_free(settings.PORT)):
             self.stdout.write("The dashboard is filled by its ingestion: worker and beat")
             return
         try:
-            with lone_web(settings.PORT, "dataprovider"):
+            with temporary_web_server(settings.PORT, "dataprovider"):
                 call_command("ingest_events", stdout=self.stdout, stderr=self.stderr)
         except RuntimeError as error:
             raise CommandError(str(error)) from error

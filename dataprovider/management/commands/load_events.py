@@ -29,7 +29,7 @@ NAMES = {
 FIELDS = {"id", "hotel_id", "timestamp", "rpg_status", "room_id", "night_of_stay"}
 STATUSES = {str(status): status for status in Status.values}
 BATCH = 5_000
-LONGEST_FIELD = 64 * 1024 * 1024
+MAX_FIELD_LENGTH = 64 * 1024 * 1024
 PAUSE_SECONDS = 0.02
 
 
@@ -90,7 +90,7 @@ class Command(BaseCommand):
 
     def usable_lines(self, text: TextIO) -> Iterator[tuple[int, Event]]:
         """Each good line's number and event; bad ones are reported."""
-        csv.field_size_limit(LONGEST_FIELD)
+        csv.field_size_limit(MAX_FIELD_LENGTH)
         rows = csv.DictReader(text, restkey="")
         names = columns(rows.fieldnames or [])
         serializer = EventSerializer()

@@ -32,7 +32,7 @@ class Command(BaseCommand):
         parser.add_argument("--seed", type=int, default=1, help="same seed, same jobs (default 1)")
 
     def handle(self, *, days: int, jobs: int, seed: int, **options: Any) -> None:
-        if settings.IS_IN_EARNEST:
+        if settings.IS_LIVE:
             self.stdout.write("There is a real client, or SMS leave for real: no jobs made up")
             return
         if ClientJob.objects.exists() or Job.objects.exists():

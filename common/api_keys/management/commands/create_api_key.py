@@ -10,12 +10,12 @@ from django.utils import timezone
 from common.api.parsing import to_instant
 from common.api_keys.models import ApiKey, check_services
 
-LONGEST_NAME = 50
+MAX_NAME_LENGTH = 50
 
 
 def a_name(spelled: str) -> str:
-    if not 0 < len(spelled.strip()) <= LONGEST_NAME:
-        raise ArgumentTypeError(f"allowed: 1 to {LONGEST_NAME} characters")
+    if not 0 < len(spelled.strip()) <= MAX_NAME_LENGTH:
+        raise ArgumentTypeError(f"allowed: 1 to {MAX_NAME_LENGTH} characters")
     return spelled.strip()
 
 
