@@ -19,7 +19,7 @@ INVOKED = {
     ("http", "repairjobs"): HEALTH,
     ("http", "all"): HEALTH,
     ("collect_jobs", "repairjobs"): None,
-    ("run_sms_errands", "repairjobs"): None,
+    ("run_sms_outbox", "repairjobs"): None,
 }
 
 

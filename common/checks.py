@@ -22,13 +22,6 @@ def reject_unsafe_settings() -> None:
         raise ImproperlyConfigured("\n".join(str(each) for each in refused))
 
 
-def time_limit(task: str) -> float:
-    """The seconds after which a worker's process that is at this task is killed."""
-    own: dict[str, Any] = settings.CELERY_TASK_ANNOTATIONS.get(task, {})
-    limit: float = own.get("time_limit", settings.CELERY_TASK_TIME_LIMIT)
-    return limit
-
-
 @register(SETTINGS)
 def check_broker(**kwargs: Any) -> list[CheckMessage]:
     """A broker must not give a task out again while it is at work."""

@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator
 
-from django.apps import apps
 from django.db import Error
 from prometheus_client import REGISTRY, Histogram
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from common.apps import served_services
+from common.service import served_services
 
 REQUEST_SECONDS = Histogram(
     "http_request_seconds", "Time to answer a request.", ["method", "route", "status"]
@@ -22,7 +21,7 @@ class ServiceGauges(Collector):
         return iter(())
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        for service in served_services(apps):
+        for service in served_services():
             try:
                 gauges = service.gauges()
             except Error:

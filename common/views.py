@@ -28,8 +28,8 @@ from common.api.errors import RETRY_AFTER_SECONDS, UNAVAILABLE_DETAIL
 from common.api.login_page import login_page_response, needs_login_page
 from common.api.negotiation import wants_page
 from common.api_keys.cache import KEYWORD
-from common.apps import ServiceConfig, format_freshness, served_services
 from common.db.errors import is_unavailable
+from common.service import ServiceConfig, format_freshness, served_services
 
 View = Callable[..., HttpResponse]
 READING = ["GET", "HEAD"]
@@ -91,7 +91,7 @@ def index(request: HttpRequest) -> HttpResponse:
             "links": [{"title": title, "path": link} for title, link in service.links],
             "freshness": _freshness(service, is_page=is_page),
         }
-        for service in served_services(apps)
+        for service in served_services()
     ]
     if is_page:
         context = {
@@ -111,7 +111,7 @@ def _commands(request: HttpRequest) -> list[tuple[str, str]]:
     curl = f"curl -s{key}"
     found = [
         (what, f"{curl} {arguments.replace('{url}', url)}")
-        for service in served_services(apps)
+        for service in served_services()
         for what, arguments in service.commands
     ]
     return found[:MAX_COMMANDS]
@@ -134,8 +134,8 @@ def healthz(request: HttpRequest) -> HttpResponse:
 def readyz(request: HttpRequest) -> HttpResponse:
     """Whether each store and the broker can be reached, by name; 503 if one is away."""
     checks = {alias: _is_there(partial(_ask, alias)) for alias in settings.DATABASES}
-    for service in served_services(apps):
-        checks |= service.stores()
+    for service in served_services():
+        checks |= service.health_checks()
     checks["broker"] = _is_there(_greet_broker)
     if all(checks.values()):
         return JsonResponse({"status": "ok", "checks": dict.fromkeys(checks, "ok")})

@@ -33,3 +33,11 @@ def require_safe_settings(**kwargs: Any) -> None:
     except ImproperlyConfigured as error:
         # Celery logs the exceptions of its listeners, and goes on.
         raise SystemExit(str(error)) from error
+
+
+@app.on_after_finalize.connect
+def add_scheduled_jobs(sender: Celery, **kwargs: Any) -> None:
+    from common.celery_tasks import schedule_jobs
+
+    django.setup()
+    schedule_jobs(sender)

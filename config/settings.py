@@ -385,6 +385,9 @@ FOLLOW_SECONDS = _whole_number("FOLLOW_SECONDS", 5)
 OUTBOX_SECONDS = _whole_number("OUTBOX_SECONDS", 2)
 # How long a worker that died keeps others from what it had claimed; longer than any one errand.
 OUTBOX_LEASE = timedelta(seconds=_whole_number("OUTBOX_LEASE_SECONDS", 60))
+# Celery ends a run before another worker may take over its tasks. Threads know no time limit: there
+# only the timeouts of the outside systems end a task before its lease.
+OUTBOX_TIME_LIMIT = max(40.0, OUTBOX_LEASE.total_seconds() - 5)
 
 # The status by which the client marks a paid job, if it has one.
 CLIENT_PAID_STATUS = env.str("CLIENT_PAID_STATUS", "")
@@ -411,50 +414,7 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "celery"
 CELERY_TASK_ROUTES = {f"{name}.*": {"queue": name} for name in KNOWN_SERVICES}
 CELERY_TASK_TIME_LIMIT = 15 * 60
-CELERY_TASK_ANNOTATIONS = {
-    # Ended before what it had claimed is given to another worker. Threads know no time limit: there
-    # the timeouts of the outside systems alone are under the lease.
-    "repairjobs.tasks.run_errands": {"time_limit": max(40.0, OUTBOX_LEASE.total_seconds() - 5)}
-}
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TIMEZONE = "UTC"
 # Beat writes it every three minutes, which is how its health shows.
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat")
-
-
-def _every(seconds: int, task: str, **arguments: Any) -> dict[str, Any]:
-    """Wake a task now and then; a wake-up that nobody took before the next one is void."""
-    return {
-        "task": task,
-        "kwargs": arguments,
-        "schedule": timedelta(seconds=seconds),
-        "options": {"expires": seconds},
-    }
-
-
-CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {}
-if "dashboard" in SERVICES:
-    CELERY_BEAT_SCHEDULE["dashboard: ingest events"] = _every(
-        INGEST_SECONDS, "dashboard.tasks.ingest_events"
-    )
-if "dataprovider" in SERVICES and DEMO:
-    CELERY_BEAT_SCHEDULE["dataprovider: simulate events"] = _every(
-        SIMULATE_SECONDS, "dataprovider.tasks.simulate_events"
-    )
-if "repairjobs" in SERVICES:
-    CELERY_BEAT_SCHEDULE |= {
-        "repairjobs: collect jobs": _every(COLLECT_SECONDS, "repairjobs.tasks.collect_jobs"),
-        "repairjobs: sweep jobs": _every(SWEEP_SECONDS, "repairjobs.tasks.sweep_jobs"),
-        "repairjobs: follow jobs": _every(FOLLOW_SECONDS, "repairjobs.tasks.follow_jobs"),
-        # A task a kind: what waits for one system keeps a worker from nothing but its own kind.
-        **{
-            f"repairjobs: run {kind} errands": _every(
-                OUTBOX_SECONDS, "repairjobs.tasks.run_errands", kind=kind
-            )
-            for kind in ("document", "sms", "status")
-        },
-    }
-if "repairjobs" in SERVICES and DEMO and CLIENT_SANDBOX:
-    CELERY_BEAT_SCHEDULE["repairjobs: simulate client"] = _every(
-        SIMULATE_SECONDS, "repairjobs.tasks.simulate_client"
-    )

@@ -3,12 +3,11 @@ from collections.abc import Callable, Iterable
 from io import BytesIO
 from typing import Any
 
-from django.apps import apps
 from django.core.wsgi import get_wsgi_application
 from django.http.request import MediaType
 
-from common.apps import served_services
 from common.checks import reject_unsafe_settings
+from common.service import served_services
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
@@ -59,5 +58,5 @@ def buffer_chunked_body(environ: Environ) -> None:
 
 application: Application = sanitize_request(get_wsgi_application())
 reject_unsafe_settings()
-for service in served_services(apps):
+for service in served_services():
     application = service.wrap_wsgi(application)

@@ -1,7 +1,7 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from common.apps import AdminPage, Freshness, ServiceConfig
+from common.service import AdminPage, Freshness, ServiceConfig
 from common.widgets import CanView, Widget
 
 

@@ -1,4 +1,4 @@
-from common.apps import AdminPage, Freshness, ServiceConfig
+from common.service import AdminPage, Freshness, ServiceConfig
 
 
 class DataProviderConfig(ServiceConfig):

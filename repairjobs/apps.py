@@ -6,7 +6,7 @@ from django.conf import settings
 from django.core.management.base import CommandError
 from django.db.models.signals import pre_migrate
 
-from common.apps import AdminPage, Freshness, ServiceConfig
+from common.service import AdminPage, Freshness, ServiceConfig
 from common.widgets import CanView, Widget
 
 
@@ -54,7 +54,7 @@ class RepairJobsConfig(ServiceConfig):
 
         return cards(can_view=can_view, at=at)
 
-    def stores(self) -> Mapping[str, bool]:
+    def health_checks(self) -> Mapping[str, bool]:
         from repairjobs.documents import DocumentsUnavailable, documents
 
         if not settings.MONGO_URL:

@@ -5,16 +5,14 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 
-from common.checks import SETTINGS, time_limit
+from common.checks import SETTINGS
 from repairjobs.errands import PATIENCE, RUN_SECONDS
-
-TASK = "repairjobs.tasks.run_errands"
 
 
 @register(SETTINGS)
 def check_leases(**kwargs: Any) -> list[CheckMessage]:
     """Whoever works on an errand must have ended before another worker may claim it."""
-    lease, limit = settings.OUTBOX_LEASE.total_seconds(), time_limit(TASK)
+    lease, limit = settings.OUTBOX_LEASE.total_seconds(), settings.OUTBOX_TIME_LIMIT
     patience = PATIENCE.total_seconds()
     longest_run = RUN_SECONDS + patience + max(settings.VONAGE_TIMEOUT, settings.CLIENT_TIMEOUT)
     found: list[CheckMessage] = []

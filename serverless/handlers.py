@@ -1,4 +1,4 @@
-"""AWS Lambda's doors: HTTP, and what Celery's beat wakes elsewhere."""
+"""AWS Lambda handlers: HTTP requests and scheduled jobs."""
 
 import logging
 import os
@@ -9,7 +9,6 @@ from typing import Any, Protocol
 import django
 from django.db import close_old_connections
 from django.utils import timezone
-from django.utils.module_loading import import_string
 
 from common.checks import reject_unsafe_settings
 
@@ -26,39 +25,23 @@ class Context(Protocol):
 
 Handler = Callable[[Any, Context], Answer]
 
-# What the clock wakes, by its handler's name. Each takes the instant, asks whether to go on, and
-# answers with counts.
-ROUNDS = {
-    "ingest_events": "dashboard.rounds.ingest_events",
-    "simulate_events": "dataprovider.rounds.simulate_events",
-    "collect_jobs": "repairjobs.rounds.collect_jobs",
-    "sweep_jobs": "repairjobs.rounds.sweep_jobs",
-    "follow_jobs": "repairjobs.rounds.follow_jobs",
-    "run_document_errands": "repairjobs.rounds.run_document_errands",
-    "run_sms_errands": "repairjobs.rounds.run_sms_errands",
-    "run_status_errands": "repairjobs.rounds.run_status_errands",
-    "reconcile_jobs": "repairjobs.rounds.reconcile_jobs",
-    "simulate_client": "repairjobs.rounds.simulate_client",
-}
-# Kept for what is under way when a round is told to end: a page of the provider may take 25
-# seconds, and an SMS as many. Lambda kills what is not done by then.
+# Seconds left for the step that is running when a job runs out of time: a page of the provider or
+# an SMS may take 25. Lambda kills the function at its timeout.
 SPARE_SECONDS = 30
 
 
 class TimeoutTooShort(Exception):
-    """The function's timeout leaves no time to begin anything."""
+    """The function's timeout leaves no time to start any work."""
 
 
 def __getattr__(name: str) -> Handler:
-    """Make the handler that the runtime asks for as it starts.
+    """Create the handler that the runtime asks for at its start: ``http`` or a scheduled job.
 
-    What one function needs no other one has to import: each starts as fast as it can.
+    Each function imports only what its own handler needs, so that it starts fast.
     """
-    if name == "http":
-        return _http_handler()
-    if name in ROUNDS:
-        return _round_handler(name)
-    raise AttributeError(name)
+    if name.startswith("_"):
+        raise AttributeError(name)
+    return _http_handler() if name == "http" else _scheduled_job_handler(name)
 
 
 def _http_handler() -> Handler:
@@ -75,24 +58,29 @@ def _http_handler() -> Handler:
     return http
 
 
-def _round_handler(name: str) -> Handler:
-    work = import_string(ROUNDS[name])
+def _scheduled_job_handler(name: str) -> Handler:
+    from common.scheduled import UnknownJob, find_job, run_job
+
+    try:
+        job = find_job(name)
+    except UnknownJob as error:
+        raise AttributeError(str(error)) from error
     reject_unsafe_settings()
 
-    def wake(event: Any, context: Context) -> Answer:
+    def handle(event: Any, context: Context) -> Answer:
         close_old_connections()
 
-        def has_time() -> bool:
+        def has_time_left() -> bool:
             return context.get_remaining_time_in_millis() > SPARE_SECONDS * 1000
 
-        if not has_time():
+        if not has_time_left():
             raise TimeoutTooShort(f"{name} needs a timeout of more than {SPARE_SECONDS} seconds")
-        counts: dict[str, Any] = work(at=timezone.now(), has_time_left=has_time)
-        answer = counts | {"out_of_time": not has_time()}
-        logger.info("%s: %s", name, answer)
+        counts = run_job(job, at=timezone.now(), has_time_left=has_time_left)
+        answer = {**counts, "out_of_time": not has_time_left()}
+        logger.info("%s finished: %s", name, answer)
         return answer
 
-    return wake
+    return handle
 
 
 def _set_up() -> None:

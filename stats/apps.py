@@ -2,7 +2,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from wsgiref.types import WSGIApplication
 
-from common.apps import AdminPage, Freshness, ServiceConfig
+from common.service import AdminPage, Freshness, ServiceConfig
 from common.widgets import CanView, Widget
 
 

@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.text import capfirst
 
-from common.apps import AdminPage, ServiceConfig, format_freshness, served_services
+from common.service import AdminPage, ServiceConfig, format_freshness, served_services
 from common.widgets import Chart, StatTile
 
 admin.site.index_template = "common/admin/index.html"
@@ -37,7 +37,7 @@ def stylesheet(request: HttpRequest) -> str:
 
 def dashboard_callback(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """The page's context, with a section of each service that the person may see."""
-    seen = [each for each in served_services(apps) if request.user.has_module_perms(each.label)]
+    seen = [each for each in served_services() if request.user.has_module_perms(each.label)]
     sections = [_section(service, request) for service in seen]
     alarms = [
         (section["name"], figure)
@@ -70,8 +70,8 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     """The pages that the person may see, by service."""
     home = {"title": "Overview", "icon": "home", "link": reverse("admin:index")}
     groups = [{"title": "", "items": [home]}]
-    for service in served_services(apps):
-        pages = [page.of(service.label) for page in service.admin_pages]
+    for service in served_services():
+        pages = [page.with_app(service.label) for page in service.admin_pages]
         groups.append(_group(str(service.verbose_name), pages, request))
     groups.append(_group("Access", OURS, request))
     return [group for group in groups if group["items"]]

@@ -12,7 +12,6 @@ from tests.common.test_security import IN_PRODUCTION
 from tests.processes import PATIENCE, ROOT, environment, manage
 
 MYSQL = {"ENGINE": "django.db.backends.mysql"}
-ERRANDS = "repairjobs.tasks.run_errands"
 
 
 def found():
@@ -29,9 +28,8 @@ class TestChecks:
         [
             ("common.E001", {"CELERY_BROKER_TRANSPORT_OPTIONS": {"visibility_timeout": 900}}),
             ("common.E001", {"CELERY_TASK_TIME_LIMIT": 3600}),
-            ("repairjobs.E001", {"CELERY_TASK_ANNOTATIONS": {ERRANDS: {"time_limit": 60}}}),
-            ("repairjobs.E001", {"CELERY_TASK_ANNOTATIONS": {}}),
-            ("repairjobs.E002", {"CELERY_TASK_ANNOTATIONS": {ERRANDS: {"time_limit": 30}}}),
+            ("repairjobs.E001", {"OUTBOX_TIME_LIMIT": 60.0}),
+            ("repairjobs.E002", {"OUTBOX_TIME_LIMIT": 30.0}),
             ("repairjobs.E003", {"VONAGE_TIMEOUT": 28}),
             ("repairjobs.E003", {"OUTBOX_LEASE": timedelta(seconds=20)}),
             ("repairjobs.E004", {"CLIENT_IS_EMBEDDED": False, "SMS_BACKEND_IS_NAMED": False}),

@@ -46,7 +46,7 @@ def test_beat_wakes_the_worker_of_each_queue(broker, request, tmp_path):
         worker(env, "dashboard"),
         running(env, CELERY, "--quiet", "-A", "config", "beat"),
     ):
-        collected, ingested = "Collected jobs: 1", "Ingestion stopped"
+        collected, ingested = "collect_jobs: imported=1", "ingest_events stopped"
         eventually(lambda: collected in said(tmp_path, "repairjobs"), "a job is collected")
         eventually(lambda: ingested in said(tmp_path, "dashboard"), "an ingestion is tried")
         assert collected not in said(tmp_path, "dashboard")

@@ -3,7 +3,7 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
-from dashboard import tasks
+from config.celery import app
 from dashboard.management.commands import verify_dashboard
 from dashboard.models import Event, Ingestion
 from dashboard.provider import ProviderUnavailable
@@ -90,24 +90,29 @@ class TestVerifyDashboardCommand:
         assert "No difference" in run("verify_dashboard")
 
 
+def run_task(name):
+    app.loader.import_default_modules()
+    app.tasks[name]()
+
+
 class TestIngestEventsTask:
     def test_logs_one_line_a_run(self, provider, caplog):
         caplog.set_level("INFO")
         provider.add(event(1))
 
-        tasks.ingest_events()
+        run_task("dashboard.ingest_events")
 
         assert [record.message for record in caplog.records] == [
-            "Ingested events: stored=1 known=0 rejected=0"
+            "ingest_events: stored=1 known=0 rejected=0 already_running=False"
         ]
 
     def test_logs_one_line_about_a_failure_and_fails(self, provider, caplog):
         provider.faults = [away]
 
         with pytest.raises(ProviderUnavailable):
-            tasks.ingest_events()
+            run_task("dashboard.ingest_events")
 
         assert [record.message for record in caplog.records] == [
-            "Ingestion stopped, the next run carries on: "
+            "ingest_events stopped, the next run continues: "
             "GET http://provider.test/events answered 503"
         ]

@@ -60,16 +60,16 @@ class TestAJob:
                 "http",
                 "collect_jobs",
                 "follow_jobs",
-                "run_sms_errands",
-                "run_status_errands",
-                "run_document_errands",
+                "run_sms_outbox",
+                "run_status_outbox",
+                "run_document_outbox",
                 "reconcile_jobs",
             )
         ]
         collect, follow, text, tell, write, reconcile = rounds
         stores.add_jobs(123)
 
-        assert collect.invoke() == {"collected": 1, "out_of_time": False}
+        assert collect.invoke() == {"imported": 1, "out_of_time": False}
         assert text.invoke() == {"tried": 1, "out_of_time": False}
         assert tell.invoke()["tried"] == 1
         assert stores.status_of(123) == "OPENED"
@@ -96,17 +96,17 @@ class TestAJob:
         collect.invoke()
         stores.add_jobs(1)
 
-        assert collect.invoke()["collected"] == 0
-        assert sweep.invoke() == {"collected": 1, "out_of_time": False}
+        assert collect.invoke()["imported"] == 0
+        assert sweep.invoke() == {"imported": 1, "out_of_time": False}
 
 
 class TestTime:
     def test_that_is_over_leaves_the_rest_to_the_next_invocation(self, own_cloud, stores):
         collect = own_cloud("collect_jobs", "repairjobs")
-        text = own_cloud("run_sms_errands", "repairjobs", SMS_PER_SECOND="3")
+        text = own_cloud("run_sms_outbox", "repairjobs", SMS_PER_SECOND="3")
         stores.add_jobs(*range(1, 21))
         assert text.invoke()["tried"] == 0
-        assert collect.invoke()["collected"] == 20
+        assert collect.invoke()["imported"] == 20
 
         cut = text.invoke(seconds=SPARE_SECONDS + 5)
 
@@ -127,7 +127,7 @@ class TestTime:
 
     def test_that_ends_while_an_sms_is_out_sends_none_twice(self, own_cloud, stores, vonage):
         collect = own_cloud("collect_jobs", "repairjobs")
-        text = own_cloud("run_sms_errands", "repairjobs", **vonage.environment)
+        text = own_cloud("run_sms_outbox", "repairjobs", **vonage.environment)
         stores.add_jobs(1, 2)
         collect.invoke()
         vonage.fail(Fault.SLOW)
@@ -151,8 +151,8 @@ class TestTenAtOnce:
     def test_text_everybody_once(self, own_cloud, stores):
         collect = own_cloud("collect_jobs", "repairjobs")
         stores.add_jobs(*range(1, 16))
-        ten = [own_cloud("run_sms_errands", "repairjobs") for _ in range(10)]
-        assert collect.invoke()["collected"] == 15
+        ten = [own_cloud("run_sms_outbox", "repairjobs") for _ in range(10)]
+        assert collect.invoke()["imported"] == 15
 
         with ThreadPoolExecutor(10) as pool:
             done = list(pool.map(lambda each: each.invoke(), ten))

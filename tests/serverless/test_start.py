@@ -8,9 +8,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
-from django.utils.module_loading import import_string
 
-from serverless.handlers import ROUNDS
 from tests.processes import ROOT, environment
 from tests.serverless.gateway import HOST, http_api, read
 from tests.serverless.local import Failed
@@ -42,7 +40,7 @@ class TestImports:
     def test_of_a_round_are_no_page_and_no_other_service(self, tmp_path, handler, service):
         modules = imported(tmp_path, handler, service)
 
-        assert f"{service}.rounds" in modules
+        assert f"{service}.scheduled" in modules
         assert not modules & (NEVER | PAGES)
         others = {"stats", "dataprovider", "dashboard", "repairjobs"} - {service}
         assert not {name.partition(".")[0] for name in modules} & others
@@ -57,9 +55,6 @@ class TestImports:
 
 
 class TestHandlers:
-    def test_are_there_for_every_round(self):
-        assert {import_string(path).__name__ for path in ROUNDS.values()} == set(ROUNDS)
-
     def test_that_are_none_of_ours_end_the_start(self, own_cloud):
         with pytest.raises(Failed) as failed:
             own_cloud("nothing", "repairjobs").invoke()
@@ -80,7 +75,9 @@ class TestLog:
 
         collect.invoke()
 
-        assert re.search(LINE.format("INFO", "collect_jobs: "), collect.log.read_text(), re.M)
+        assert re.search(
+            LINE.format("INFO", "collect_jobs finished: "), collect.log.read_text(), re.M
+        )
 
     def test_of_http_names_it_too(self, own_cloud):
         http = own_cloud("http", "stats", RATE_LIMIT_URL="redis://127.0.0.1:9")

@@ -9,7 +9,8 @@ import pytest
 import yaml
 from django.conf import settings
 
-from serverless.handlers import ROUNDS, SPARE_SECONDS
+from common.scheduled import find_job, scheduled_jobs
+from serverless.handlers import SPARE_SECONDS
 from tests.processes import ROOT
 
 NAMED_IN_SETTINGS = set(
@@ -76,12 +77,13 @@ class TestFunctions:
         ]
 
         assert {module for module, _, _ in HANDLERS.values()} == {"serverless.handlers"}
-        assert set(BY_ROUND) == set(ROUNDS) - UNSCHEDULED
+        assert set(BY_ROUND) == {job.name for job in scheduled_jobs()} - UNSCHEDULED
         assert sorted(served) == sorted(settings.KNOWN_SERVICES)
 
     @each_round
     def test_carry_the_service_of_their_round(self, name):
-        assert variables(BY_ROUND[name])["SERVICES"] == ROUNDS[name].partition(".")[0]
+        app = find_job(name).run.__module__.partition(".")[0]
+        assert variables(BY_ROUND[name])["SERVICES"] == app
 
     @each_function
     def test_set_what_the_settings_read(self, name):

@@ -1,0 +1,30 @@
+"""What runs when: the table that Celery beat, AWS Lambda and ``manage.py run_job`` read."""
+
+import random
+from datetime import datetime
+
+from django.conf import settings
+
+from common.scheduled import Counts, ScheduledJob
+from common.time_budget import HasTimeLeft
+from dataprovider import services
+from dataprovider.events_api import EventsUnavailable
+from dataprovider.hotel import DEMO_HOTELS
+
+
+def simulate_events(*, at: datetime, has_time_left: HasTimeLeft) -> Counts:
+    """Let guests of one demo hotel book or cancel."""
+    rng = random.Random()
+    hotel_id = rng.choice(DEMO_HOTELS)
+    reported = services.simulate_events(hotel_id=hotel_id, at=at, chance=rng)
+    return {"reported": reported}
+
+
+SCHEDULED_JOBS = [
+    ScheduledJob(
+        name="simulate_events",
+        run=simulate_events,
+        every=settings.SIMULATE_SECONDS if settings.DEMO else None,
+        expected_errors=(EventsUnavailable,),
+    ),
+]
