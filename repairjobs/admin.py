@@ -18,26 +18,28 @@ from common.admin import (
     requires_confirmation,
 )
 from common.api.permissions import PERSONAL_DATA
-from repairjobs.documents import DocumentsUnavailable, documents
-from repairjobs.job_page import page_of
-from repairjobs.masking import masked, masked_number
+from repairjobs.admin_job_page import page_of
+from repairjobs.integrations.documents import document_store
+from repairjobs.integrations.documents.base import DocumentsUnavailable
+from repairjobs.integrations.phone_numbers import national_digits, normalize_number
 from repairjobs.models import (
     Acknowledgement,
-    Collection,
-    DeliveryReport,
-    Errand,
+    DeliveryReceipt,
+    ImportCursor,
     Job,
     JobStatus,
     JobTransaction,
     OptOut,
+    OutboxTask,
     Part,
     Payment,
     Sms,
     SmsState,
 )
-from repairjobs.rendering import unseen_flags
-from repairjobs.services import jobs, texting
-from repairjobs.sms import national, normalised
+from repairjobs.services import acknowledgements, sms_delivery
+from repairjobs.services.attention import unseen_flags
+from repairjobs.services.masking import mask, mask_number
+from repairjobs.services.outbox.runner import retry_task
 
 # Of a phone number with its area, but without 0, +44 or 0044.
 MIN_DIGITS = 9
@@ -48,14 +50,14 @@ MAX_FLAGGED = 1_000
 
 
 class PersonalAdmin(ReadOnlyAdmin):
-    """Rows about customers, masked but for those who may see personal data."""
+    """Rows about customers, masked except for those who may see personal data."""
 
     # Each field that holds such data, with what is shown instead.
     personal: ClassVar[Mapping[str, Callable[[str | None], str]]]
 
     def __init_subclass__(cls) -> None:
-        for name, mask in cls.personal.items():
-            setattr(cls, f"masked_{name}", _column(name, mask))
+        for name, mask_value in cls.personal.items():
+            setattr(cls, f"masked_{name}", _column(name, mask_value))
 
     def get_list_display(self, request: HttpRequest) -> list[str]:
         return self._shown(super().get_list_display(request), request)
@@ -91,10 +93,10 @@ def _is_open(request: HttpRequest) -> bool:
     return bool(request.user.has_perm(PERSONAL_DATA))
 
 
-def _column(name: str, mask: Callable[[str | None], str]) -> Callable[..., str]:
+def _column(name: str, mask_value: Callable[[str | None], str]) -> Callable[..., str]:
     @admin.display(description=name)
     def column(self: PersonalAdmin, row: Model) -> str:
-        return mask(getattr(row, name))
+        return mask_value(getattr(row, name))
 
     return column
 
@@ -106,7 +108,7 @@ class NumberAdmin(ReadOnlyAdmin):
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
         found, _ = super().get_search_results(request, queryset, search_term)
-        number = normalised(search_term)
+        number = normalize_number(search_term)
         if number:
             found |= super().get_search_results(request, queryset, number)[0]
         return found, False
@@ -123,11 +125,13 @@ class AttentionFilter(StrictChoiceFilter):
         if not self.value():
             return queryset
         try:
-            found = documents().find(status=None, attention=True, after=None, limit=MAX_FLAGGED)
+            documents = document_store().find(
+                status=None, attention=True, after=None, limit=MAX_FLAGGED
+            )
         except DocumentsUnavailable:
             messages.error(request, "The store of documents is away: nobody can tell.")
             return queryset.none()
-        return queryset.filter(pk__in=[int(document["job_id"]) for document in found])
+        return queryset.filter(pk__in=[int(document["job_id"]) for document in documents])
 
 
 class UnderWayFilter(StrictChoiceFilter):
@@ -157,10 +161,10 @@ class StatusFilter(admin.SimpleListFilter):
 @admin.register(Job)
 class JobAdmin(PersonalAdmin):
     personal = {
-        "firstname": masked,
-        "lastname": masked,
-        "postcode": masked,
-        "mobile": masked_number,
+        "firstname": mask,
+        "lastname": mask,
+        "postcode": mask,
+        "mobile": mask_number,
     }
     # Two on a line: the value of a third breaks within its word.
     fields = [
@@ -168,20 +172,20 @@ class JobAdmin(PersonalAdmin):
         ("firstname", "lastname"),
         ("postcode", "mobile"),
         ("product_id", "product_type"),
-        ("type", "collected_at"),
+        ("type", "imported_at"),
         ("paid_at", "closed_at"),
-        ("clients_row", "texting"),
+        ("is_in_client_database", "automatic_sms"),
     ]
-    readonly_fields = ["clients_row", "texting"]
+    readonly_fields = ["is_in_client_database", "automatic_sms"]
     list_display = [
         *("job_id", "status", "lastname", "postcode", "product_type"),
-        *("collected_at", "paid_at"),
+        *("imported_at", "paid_at"),
     ]
     list_filter = [UnderWayFilter, StatusFilter, AttentionFilter]
     search_fields = ["=job_id", "firstname", "lastname", "postcode", "mobile"]
     search_help_text = "Number of a job; name, postcode, phone"
-    date_hierarchy = "collected_at"
-    ordering = ["-collected_at", "-job_id"]
+    date_hierarchy = "imported_at"
+    ordering = ["-imported_at", "-job_id"]
     change_form_outer_after_template = "repairjobs/admin/job.html"
     actions_detail = ["acknowledge"]
 
@@ -195,13 +199,13 @@ class JobAdmin(PersonalAdmin):
                 found |= queryset.filter(**{f"{name}__iregex": pattern})
         return found, False
 
-    @admin.display(description="Client's row")
-    def clients_row(self, job: Job) -> str:
-        return "has gone" if job.is_missing else "is there"
+    @admin.display(description="In the client's database")
+    def is_in_client_database(self, job: Job) -> str:
+        return "no" if job.is_missing else "yes"
 
-    @admin.display(description="Texting")
-    def texting(self, job: Job) -> str:
-        return "held until adopt_jobs decides" if job.is_held else "as its state makes due"
+    @admin.display(description="Automatic SMS")
+    def automatic_sms(self, job: Job) -> str:
+        return "on hold until adopt_jobs decides" if job.is_on_hold else "on"
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
@@ -228,7 +232,7 @@ class JobAdmin(PersonalAdmin):
             return HttpResponseRedirect(reverse("admin:repairjobs_job_changelist"))
         if request.method == "POST":
             keys = request.POST.getlist("flag")
-            done = jobs.acknowledge(job_id=job.pk, keys=keys, at=timezone.now())
+            done = acknowledgements.acknowledge(job_id=job.pk, keys=keys, at=timezone.now())
             if done:
                 log_change(request, job, f"Marked {done} as seen.")
             self.message_user(request, f"Marked {done} as seen.", messages.SUCCESS)
@@ -256,7 +260,7 @@ def _spellings(term: str) -> Iterator[tuple[str, str]]:
     if POSTCODE.fullmatch(packed):
         yield "postcode", " *".join(packed)
     # Fewer digits may be those of a job.
-    if (digits := national(term)) and len(digits) >= MIN_DIGITS:
+    if (digits := national_digits(term)) and len(digits) >= MIN_DIGITS:
         yield "mobile", "[^0-9]*".join(digits)
 
 
@@ -313,8 +317,8 @@ UNKNOWN_SMS = Eligibility(Q(state=SmsState.UNKNOWN), "is in doubt")
 
 @admin.register(Sms)
 class SmsAdmin(NumberAdmin, PersonalAdmin):
-    personal = {"sender": masked_number, "recipient": masked_number, "text": masked}
-    exclude = ["once"]
+    personal = {"sender": mask_number, "recipient": mask_number, "text": mask}
+    exclude = ["idempotency_key"]
     list_display = ["job_id", "kind", "state", "recipient", "segments", "created_at", "reason"]
     list_filter = ["state", "kind"]
     search_fields = ["=job", "=recipient", "=reference", "=message_uuid"]
@@ -338,15 +342,15 @@ class SmsAdmin(NumberAdmin, PersonalAdmin):
     def _settle(self, request: HttpRequest, queryset: QuerySet[Sms], *, was_sent: bool) -> None:
         settled = 0
         for sms in queryset.filter(state=SmsState.UNKNOWN):
-            if texting.settle_sms(sms, was_sent=was_sent, at=timezone.now()):
+            if sms_delivery.resolve_sms(sms, was_sent=was_sent, at=timezone.now()):
                 log_change(request, sms, f"Settled: it was {'sent' if was_sent else 'not sent'}.")
                 settled += 1
         level = messages.SUCCESS if settled else messages.WARNING
         self.message_user(request, f"Settled {settled} SMS.", level)
 
 
-@admin.register(Errand)
-class ErrandAdmin(ReadOnlyAdmin):
+@admin.register(OutboxTask)
+class OutboxTaskAdmin(ReadOnlyAdmin):
     list_display = ["job_id", "kind", "subject", "due_at", "attempts", "last_error"]
     list_filter = ["kind", ("due_at", admin.EmptyFieldListFilter)]
     search_fields = ["=job", "last_error"]
@@ -356,13 +360,13 @@ class ErrandAdmin(ReadOnlyAdmin):
 
     @admin.action(permissions=["resolve"], description="Try again now")
     @requires_confirmation("Try these again now?")
-    def retry(self, request: HttpRequest, queryset: QuerySet[Errand]) -> None:
+    def retry(self, request: HttpRequest, queryset: QuerySet[OutboxTask]) -> None:
         tried = 0
-        for errand in queryset:
-            if jobs.retry_errand(errand, at=timezone.now()):
-                log_change(request, errand, "Due now, with all attempts before it.")
+        for task in queryset:
+            if retry_task(task, at=timezone.now()):
+                log_change(request, task, "Due now, with all attempts before it.")
                 tried += 1
-        self.message_user(request, f"{tried} errands are due now.", messages.SUCCESS)
+        self.message_user(request, f"{tried} outbox_tasks are due now.", messages.SUCCESS)
 
 
 @admin.register(Acknowledgement)
@@ -373,21 +377,21 @@ class AcknowledgementAdmin(ReadOnlyAdmin):
     ordering = ["-pk"]
 
 
-@admin.register(DeliveryReport)
-class DeliveryReportAdmin(ReadOnlyAdmin):
-    list_display = ["message_uuid", "status", "reason", "received_at"]
+@admin.register(DeliveryReceipt)
+class DeliveryReceiptAdmin(ReadOnlyAdmin):
+    list_display = ["message_uuid", "status", "state", "reason", "received_at"]
     search_fields = ["=message_uuid", "=reference"]
     ordering = ["-pk"]
 
 
 @admin.register(OptOut)
 class OptOutAdmin(NumberAdmin, PersonalAdmin):
-    personal = {"number": masked_number}
+    personal = {"number": mask_number}
     list_display = ["number", "since"]
     search_fields = ["=number"]
     ordering = ["-pk"]
 
 
-@admin.register(Collection)
-class CollectionAdmin(ReadOnlyAdmin):
-    list_display = ["watermark", "swept_to", "is_live", "completed_at"]
+@admin.register(ImportCursor)
+class ImportCursorAdmin(ReadOnlyAdmin):
+    list_display = ["watermark", "scan_position", "is_live", "completed_at"]

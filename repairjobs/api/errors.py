@@ -5,25 +5,26 @@ from rest_framework import status
 from rest_framework.exceptions import APIException, NotFound
 
 from common.api.errors import RETRY_AFTER_SECONDS
-from repairjobs.client import ClientUnavailable
-from repairjobs.documents import DocumentsUnavailable
-from repairjobs.services import jobs, parts
+from repairjobs.integrations.client_database import ClientUnavailable
+from repairjobs.integrations.documents.base import DocumentsUnavailable
+from repairjobs.services.parts import UnknownPart
+from repairjobs.services.workflow import UnknownJob
 
 
-class SystemAway(APIException):
-    """503: a system behind this service is away."""
+class SystemUnavailable(APIException):
+    """503: a database or outside system is unavailable."""
 
     status_code = status.HTTP_503_SERVICE_UNAVAILABLE
-    default_detail = "A store behind this service is away; try again."
+    default_detail = "A database or outside system is unavailable; try again."
     wait = RETRY_AFTER_SECONDS
 
 
 @contextmanager
 def as_http() -> Iterator[None]:
-    """Turn what every action may meet into answers."""
+    """Turn the errors of services into HTTP errors."""
     try:
         yield
-    except (jobs.UnknownJob, parts.UnknownPart) as refusal:
-        raise NotFound(str(refusal)) from refusal
+    except (UnknownJob, UnknownPart) as error:
+        raise NotFound(str(error)) from error
     except (ClientUnavailable, DocumentsUnavailable) as error:
-        raise SystemAway from error
+        raise SystemUnavailable from error

@@ -8,7 +8,7 @@ from rest_framework.filters import BaseFilterBackend
 from rest_framework.request import Request
 
 from common.api.filters import StrictField, StrictFilter
-from repairjobs.models import JobStatus, PartStatus, plain_status
+from repairjobs.models import JobStatus, PartStatus, normalize_status
 
 
 class PartStatusField(StrictField):
@@ -34,7 +34,7 @@ def parse_status(text: str) -> str:
     """
     :raises ValueError:
     """
-    return JobStatus(plain_status(text)).value
+    return JobStatus(normalize_status(text)).value
 
 
 def parse_attention(text: str) -> bool:

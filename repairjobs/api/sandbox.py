@@ -8,10 +8,10 @@ from rest_framework.response import Response
 
 from common.api.errors import Conflict, ConflictSerializer
 from common.api.openapi import error_response, list_response
-from repairjobs import client
 from repairjobs.api.errors import as_http
 from repairjobs.api.serializers import ClientJobSerializer
 from repairjobs.api.views import JOB_ID, MALFORMED, JobView
+from repairjobs.integrations import client_database
 from repairjobs.models import ClientJob, JobStatus
 
 EXAMPLE = {
@@ -73,7 +73,7 @@ class ClientJobViewSet(JobView, mixins.ListModelMixin, viewsets.GenericViewSet[C
     def retrieve(self, request: Request, job_id: str) -> Response:
         """The client's row."""
         with as_http():
-            row = client.fetch([self.job_id()]).get(self.job_id())
+            row = client_database.fetch([self.job_id()]).get(self.job_id())
         return self._answer(row)
 
     @extend_schema(
@@ -95,8 +95,10 @@ class ClientJobViewSet(JobView, mixins.ListModelMixin, viewsets.GenericViewSet[C
         sent.is_valid(raise_exception=True)
         try:
             with as_http():
-                row = client.add(**{"status": JobStatus.NEW.value} | sent.validated_data)
-        except client.TakenId as refusal:
+                row = client_database.add_job(
+                    **{"status": JobStatus.NEW.value} | sent.validated_data
+                )
+        except client_database.JobIdTaken as refusal:
             raise Conflict(str(refusal), {}) from refusal
         return Response(self.get_serializer(row).data, status=status.HTTP_201_CREATED)
 
@@ -114,7 +116,7 @@ class ClientJobViewSet(JobView, mixins.ListModelMixin, viewsets.GenericViewSet[C
         sent.is_valid(raise_exception=True)
         sent.validated_data.pop("job_id", None)
         with as_http():
-            row = client.change(self.job_id(), **sent.validated_data)
+            row = client_database.change_job(self.job_id(), **sent.validated_data)
         return self._answer(row)
 
     def _answer(self, row: ClientJob | None) -> Response:

@@ -9,7 +9,6 @@ from rest_framework.fields import empty
 
 from common.api.fields import ChoiceField
 from common.api.permissions import sees_personal_data
-from repairjobs.masking import masked, masked_number
 from repairjobs.models import (
     MAX_JOB_ID,
     MIN_JOB_ID,
@@ -22,6 +21,7 @@ from repairjobs.models import (
     SmsKind,
     SmsState,
 )
+from repairjobs.services.masking import mask, mask_number
 
 AMOUNT = re.compile(r"[0-9]{1,12}\.[0-9]{2}")
 
@@ -94,7 +94,7 @@ class PartSerializer(serializers.ModelSerializer[Part]):
 
 
 class JobPartSerializer(PartSerializer):
-    job_id = serializers.CharField(source="job.spoken_id", read_only=True)
+    job_id = serializers.CharField(source="job.formatted_id", read_only=True)
 
     class Meta(PartSerializer.Meta):
         fields = ["job_id", *PartSerializer.Meta.fields]
@@ -150,9 +150,9 @@ class SmsSerializer(serializers.Serializer[Sms]):
         shown = super().to_representation(instance)
         if not sees_personal_data(self.context["request"]):
             theirs = "from" if instance.kind == SmsKind.INBOUND else "to"
-            shown[theirs] = masked_number(shown[theirs])
+            shown[theirs] = mask_number(shown[theirs])
             if instance.kind in {SmsKind.INBOUND, SmsKind.PRIVATE}:
-                shown["text"] = masked(shown["text"])  # a person's own words
+                shown["text"] = mask(shown["text"])  # a person's own words
         return shown
 
 
@@ -166,22 +166,6 @@ class PaymentSerializer(serializers.Serializer[Payment]):
 
 class TextSerializer(serializers.Serializer[Any]):
     text = TextField(max_length=1_000)
-
-
-class DeliverySerializer(serializers.Serializer[Any]):
-    message_uuid = TextField(max_length=64)
-    status = TextField(max_length=32)
-    client_ref = AnyTextField(max_length=100)
-    error = serializers.DictField(required=False, allow_null=True)
-
-
-class InboundSerializer(serializers.Serializer[Any]):
-    message_uuid = TextField(max_length=64)
-    to = TextField(max_length=64)
-    text = AnyTextField(max_length=10_000)
-
-    def get_fields(self) -> dict[str, Any]:
-        return super().get_fields() | {"from": TextField(max_length=64)}
 
 
 def _column(name: str) -> AnyTextField:
@@ -223,6 +207,6 @@ class ClientJobSerializer(serializers.ModelSerializer[ClientJob]):
         shown = super().to_representation(instance)
         if not sees_personal_data(self.context["request"]):
             for name in ("Client_firstname", "Client_lastname", "Client_postcode"):
-                shown[name] = masked(shown[name])
-            shown["Client_mobile"] = masked_number(shown["Client_mobile"])
+                shown[name] = mask(shown[name])
+            shown["Client_mobile"] = mask_number(shown["Client_mobile"])
         return shown

@@ -34,8 +34,7 @@ from repairjobs.api.serializers import (
     TextSerializer,
     TransactionSerializer,
 )
-from repairjobs.documents import documents
-from repairjobs.masking import masked_document
+from repairjobs.integrations.documents import document_store
 from repairjobs.models import (
     MAX_JOB_ID,
     MIN_JOB_ID,
@@ -45,9 +44,10 @@ from repairjobs.models import (
     Part,
     PartStatus,
     Sms,
-    spoken_id,
+    format_job_id,
 )
-from repairjobs.services import parts, paying, texting
+from repairjobs.services import parts, payments, private_messages
+from repairjobs.services.masking import mask_document
 
 JOB_ID = OpenApiParameter(
     "job_id", int, OpenApiParameter.PATH, description="As the client has it: 123, or 00123."
@@ -126,7 +126,7 @@ class JobView(StrictView):
         :raises NotFound: also if we never collected it.
         """
         job_id = self.job_id()
-        if not Job.objects.filter(pk=job_id).exists():
+        if not Job.objects.is_known(job_id):
             raise NotFound(f"job {job_id} is unknown")
         return job_id
 
@@ -190,19 +190,19 @@ class JobViewSet(JobView, viewsets.GenericViewSet[Any]):
         assert isinstance(pages, DocumentPagination)
         after = pages.begin(request)
         with as_http():
-            found = documents().find(**wanted, after=after, limit=pages.limit + 1)
+            found = document_store().find(**wanted, after=after, limit=pages.limit + 1)
         return pages.get_paginated_response([self._shown(each) for each in pages.end(found)])
 
     def retrieve(self, request: Request, job_id: str) -> Response:
         """The job's document. It follows a change within seconds."""
         with as_http():
-            found = documents().get(spoken_id(self.job_id()))
+            found = document_store().get(format_job_id(self.job_id()))
         if found is None:
             raise NotFound(f"job {self.job_id()} is unknown")
         return Response(self._shown(found))
 
     def _shown(self, document: dict[str, Any]) -> dict[str, Any]:
-        return document if sees_personal_data(self.request) else masked_document(document)
+        return document if sees_personal_data(self.request) else mask_document(document)
 
     def _wanted(self, request: Request) -> dict[str, Any]:
         wanted: dict[str, Any] = {}
@@ -308,10 +308,10 @@ class MessageViewSet(JobView, mixins.ListModelMixin, viewsets.GenericViewSet[Sms
         sent.is_valid(raise_exception=True)
         try:
             with as_http():
-                sms = texting.send_private_message(
+                sms = private_messages.send_private_message(
                     job_id=self.job_id(), at=timezone.now(), **sent.validated_data
                 )
-        except texting.CannotText as refusal:
+        except private_messages.CannotText as refusal:
             raise Conflict(str(refusal), {}) from refusal
         return Response(self.get_serializer(sms).data, status=status.HTTP_201_CREATED)
 
@@ -354,10 +354,10 @@ class PaymentViewSet(JobView, viewsets.GenericViewSet[Any]):
         sent.is_valid(raise_exception=True)
         try:
             with as_http():
-                payment, is_new = paying.receive_payment(
+                payment, is_new = payments.receive_payment(
                     job_id=self.job_id(), at=timezone.now(), **sent.validated_data
                 )
-        except paying.PaymentConflict as refusal:
+        except payments.PaymentConflict as refusal:
             raise Conflict(str(refusal), _spoken(refusal)) from refusal
         return Response(
             PaymentSerializer(payment).data,
@@ -365,7 +365,7 @@ class PaymentViewSet(JobView, viewsets.GenericViewSet[Any]):
         )
 
 
-def _spoken(refusal: paying.PaymentConflict) -> dict[str, dict[str, Any]]:
+def _spoken(refusal: payments.PaymentConflict) -> dict[str, dict[str, Any]]:
     return {
         name: {
             "stored": stored if name == "job_id" else str(stored),

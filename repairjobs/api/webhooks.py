@@ -1,3 +1,4 @@
+from collections.abc import Mapping
 from typing import Any
 
 from django.utils import timezone
@@ -9,115 +10,116 @@ from rest_framework.response import Response
 from common.api.json_format import JSONParser, parse_json
 from common.api.openapi import error_response
 from common.api.views import OpenView
-from repairjobs import sms
-from repairjobs.api.errors import SystemAway
-from repairjobs.api.serializers import DeliverySerializer, InboundSerializer
-from repairjobs.services import hearing
+from repairjobs.api.errors import SystemUnavailable
+from repairjobs.integrations.sms import WEBHOOK_PROVIDERS
+from repairjobs.integrations.sms.base import (
+    FieldRule,
+    InvalidSignature,
+    MalformedWebhook,
+    WebhookSecretMissing,
+)
+from repairjobs.services import sms_webhooks
 
 RESPONSES = {
-    200: OpenApiResponse(description="Kept; the same again changes nothing."),
+    200: OpenApiResponse(description="Stored. A repeated webhook changes nothing."),
     400: error_response("Signed, but malformed.", {"message_uuid": ["This field is required."]}),
     401: error_response(
-        "Not signed by Vonage, or not now, or for another body.",
-        {"detail": "the signature is not of now"},
+        "Not signed by the provider, outdated, or altered.",
+        {"detail": "the signature belongs to a different body"},
     ),
     503: error_response(
-        "There is no VONAGE_SIGNATURE_SECRET to check it by.",
+        "No secret is configured to verify signatures with.",
         {"detail": "VONAGE_SIGNATURE_SECRET is not set"},
     ),
 }
-UUID_EXAMPLE = "aaaaaaaa-bbbb-4ccc-8ddd-0123456789ab"
+VONAGE = WEBHOOK_PROVIDERS["vonage"]()
+
+
+def webhook_schema(fields: Mapping[str, FieldRule]) -> dict[str, Any]:
+    """Return the OpenAPI schema of a webhook with these fields."""
+    return {
+        "application/json": {
+            "type": "object",
+            "properties": {
+                name: {
+                    "type": "string",
+                    "maxLength": rule.max_length,
+                    "pattern": r"^[^\u0000]*\S[^\u0000]*$" if rule.is_required else r"^[^\u0000]*$",
+                }
+                for name, rule in fields.items()
+            },
+            "required": [name for name, rule in fields.items() if rule.is_required],
+        }
+    }
 
 
 class WebhookView(OpenView):
-    """A view that only Vonage can call, by its signature."""
+    """A view that only an SMS provider can call, by its signature."""
 
     parser_classes = [JSONParser]
+    provider_name = "vonage"
 
     def get_authenticate_header(self, request: Request) -> str:
         return "Bearer"
 
-    def verified(self, request: Request) -> Any:
-        """The content of a body that Vonage signed.
+    def verified_payload(self, request: Request) -> dict[str, Any]:
+        """Return the content of a body that the provider signed.
 
         :raises AuthenticationFailed:
-        :raises SystemAway: if there is no secret to check it by.
+        :raises SystemUnavailable: if there is no secret to verify with.
         """
         body: bytes = request.body
-        signature = request.headers.get("Authorization", "")
         try:
-            sms.verified(body, signature, at=timezone.now())
-        except sms.WebhookForged as refusal:
-            raise AuthenticationFailed(str(refusal)) from refusal
-        except sms.WebhooksUnconfigured as refusal:
-            raise SystemAway(str(refusal)) from refusal
-        content = parse_json(body)
-        if not isinstance(content, dict):
+            self.provider.verify(body, request.headers, at=timezone.now())
+        except InvalidSignature as error:
+            raise AuthenticationFailed(str(error)) from error
+        except WebhookSecretMissing as error:
+            raise SystemUnavailable(str(error)) from error
+        payload = parse_json(body)
+        if not isinstance(payload, dict):
             raise ValidationError({"detail": "Not an object."})
-        return content
+        return payload
+
+    @property
+    def provider(self) -> Any:
+        return WEBHOOK_PROVIDERS[self.provider_name]()
 
 
 class StatusWebhookView(WebhookView):
-    """Vonage's reports about what became of an SMS."""
+    """Delivery receipts of an SMS provider."""
 
     @extend_schema(
         summary="Report an SMS's state",
-        request=DeliverySerializer,
-        examples=[
-            OpenApiExample(
-                "Delivered",
-                {"message_uuid": UUID_EXAMPLE, "status": "delivered", "client_ref": UUID_EXAMPLE},
-                request_only=True,
-            )
-        ],
+        request=webhook_schema(VONAGE.receipt_fields),
+        examples=[OpenApiExample("Delivered", VONAGE.receipt_example, request_only=True)],
         responses=RESPONSES,
     )
     def post(self, request: Request) -> Response:
-        """Keep a report; order and repetition do not matter."""
-        sent = DeliverySerializer(data=self.verified(request))
-        sent.is_valid(raise_exception=True)
-        report = sent.validated_data
-        error = report.get("error") or {}
-        hearing.record_delivery(
-            message_uuid=report["message_uuid"],
-            reference=report.get("client_ref") or "",
-            status=report["status"],
-            reason=str(error.get("detail") or error.get("title") or "")[:255],
-            at=timezone.now(),
-        )
+        """Store a delivery receipt; order and repetition do not matter."""
+        payload = self.verified_payload(request)
+        try:
+            receipt = self.provider.parse_receipt(payload)
+        except MalformedWebhook as error:
+            raise ValidationError(error.errors) from error
+        sms_webhooks.record_delivery_receipt(receipt, at=timezone.now())
         return Response()
 
 
 class InboundWebhookView(WebhookView):
-    """SMS from end-users, as Vonage passes them on."""
+    """SMS from customers."""
 
     @extend_schema(
         summary="Pass on an SMS",
-        request=InboundSerializer,
-        examples=[
-            OpenApiExample(
-                "A reply",
-                {
-                    "message_uuid": UUID_EXAMPLE,
-                    "from": "447700900123",
-                    "to": "447700900999",
-                    "text": "Very good, thank you",
-                },
-                request_only=True,
-            )
-        ],
+        request=webhook_schema(VONAGE.inbound_fields),
+        examples=[OpenApiExample("A reply", VONAGE.inbound_example, request_only=True)],
         responses=RESPONSES,
     )
     def post(self, request: Request) -> Response:
-        """Keep a customer's SMS with the job last texted to that number."""
-        sent = InboundSerializer(data=self.verified(request))
-        sent.is_valid(raise_exception=True)
-        inbound = sent.validated_data
-        hearing.receive_sms(
-            message_uuid=inbound["message_uuid"],
-            sender=inbound["from"],
-            recipient=inbound["to"],
-            text=inbound.get("text") or "",
-            at=timezone.now(),
-        )
+        """Store a customer's SMS with the job last texted to that number."""
+        payload = self.verified_payload(request)
+        try:
+            message = self.provider.parse_inbound(payload)
+        except MalformedWebhook as error:
+            raise ValidationError(error.errors) from error
+        sms_webhooks.receive_message(message, at=timezone.now())
         return Response()

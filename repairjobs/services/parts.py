@@ -1,19 +1,17 @@
 """Parts that repairs need."""
 
-from repairjobs.models import (
-    Part,
-)
-from repairjobs.services.jobs import change, locked_job
-from repairjobs.transactions import in_transaction
+from common.db.transactions import atomic_with_retry
+from repairjobs.models import Part
+from repairjobs.services.workflow import change, locked_job
 
 
 class UnknownPart(Exception):
     """The job has no such part."""
 
 
-@in_transaction
+@atomic_with_retry(using="repairjobs")
 def add_part(*, job_id: int, part_number: str, name: str, quantity: int) -> Part:
-    """Note a part that the repair needs.
+    """Add a part that the repair needs.
 
     :raises UnknownJob:
     """
@@ -23,9 +21,9 @@ def add_part(*, job_id: int, part_number: str, name: str, quantity: int) -> Part
     return part
 
 
-@in_transaction
+@atomic_with_retry(using="repairjobs")
 def move_part(*, job_id: int, part_id: int, status: str) -> Part:
-    """Set how far a part has come.
+    """Set a part's status.
 
     :raises UnknownJob:
     :raises UnknownPart:

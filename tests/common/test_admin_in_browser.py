@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 from playwright.sync_api import sync_playwright
 
-from repairjobs.models import DeliveryReport
+from repairjobs.models import DeliveryReceipt
 from stats.models import DailyTotal
 from tests.processes import not_tested
 
@@ -22,7 +22,7 @@ pytestmark = [
 ]
 
 PAGES = ["/admin/", "/admin/stats/dailytotal/", "/admin/repairjobs/job/", "/admin/auth/user/"]
-WIDE = ["auth/user/{user}/change/", "repairjobs/deliveryreport/{report}/change/"]
+WIDE = ["auth/user/{user}/change/", "repairjobs/deliveryreceipt/{report}/change/"]
 FITS = "document.documentElement.scrollWidth <= innerWidth"
 DRAWN = "Chart.instances && Object.keys(Chart.instances).length"
 
@@ -84,7 +84,7 @@ def test_pages_draw_and_complain_of_nothing(live_server, session, scheme):
 
 @pytest.mark.parametrize("width", [1280, 390])
 def test_pages_are_as_wide_as_the_window(live_server, session, width):
-    report = DeliveryReport.objects.create(
+    report = DeliveryReceipt.objects.create(
         digest="0123456789abcdef" * 4,
         message_uuid="f" * 64,
         reference="r" * 100,

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from repairjobs.models import ClientJob, ErrandKind
+from repairjobs.models import ClientJob, OutboxKind
 from tests.common.doors import key
 from tests.dashboard.factories import DailyTotalFactory
 from tests.repairjobs import desk
@@ -39,7 +39,7 @@ def job():
     desk.go_live()
     ClientJobFactory(job_id=123)
     desk.collect()
-    desk.run(ErrandKind.DOCUMENT)
+    desk.run(OutboxKind.DOCUMENT)
 
 
 def raw_example(text):

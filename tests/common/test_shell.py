@@ -222,12 +222,12 @@ class TestPages:
             "repairjobs/job/",
             "repairjobs/jobtransaction/",
             "repairjobs/sms/",
-            "repairjobs/errand/",
+            "repairjobs/outboxtask/",
             "repairjobs/payment/",
             "repairjobs/part/",
-            "repairjobs/deliveryreport/",
+            "repairjobs/deliveryreceipt/",
             "repairjobs/optout/",
-            "repairjobs/collection/",
+            "repairjobs/importcursor/",
         ):
             assert client.get(f"/admin/{path}").status_code == 200
 
@@ -302,9 +302,9 @@ class TestSettings:
             "dashboard: ingest events",
             "repairjobs: collect jobs",
             "repairjobs: follow jobs",
-            "repairjobs: run document errands",
-            "repairjobs: run sms errands",
-            "repairjobs: run status errands",
+            "repairjobs: run document outbox_tasks",
+            "repairjobs: run sms outbox_tasks",
+            "repairjobs: run status outbox_tasks",
             "repairjobs: sweep jobs",
         ]
 

@@ -1,7 +1,9 @@
 import pytest
 
-from repairjobs import documents, sms
-from repairjobs.documents import MongoDocuments, SqlDocuments
+from repairjobs.integrations import sms
+from repairjobs.integrations.documents import mongodb
+from repairjobs.integrations.documents.mongodb import MongoDocumentStore
+from repairjobs.integrations.documents.sql import SqlDocumentStore
 from tests.repairjobs.desk import Phone
 from tests.repairjobs.fake_vonage import vonage
 from tests.repairjobs.mongod import mongo_server_url, mongo_url
@@ -11,17 +13,19 @@ __all__ = ["mongo_server_url", "mongo_url", "vonage"]
 
 @pytest.fixture
 def sql_documents(transactional_db):
-    return SqlDocuments()
+    return SqlDocumentStore()
 
 
 @pytest.fixture
 def mongo_documents(mongo_url):
-    documents._collection(mongo_url).delete_many({})
-    return MongoDocuments(mongo_url)
+    mongodb._collection(mongo_url).delete_many({})
+    return MongoDocumentStore(mongo_url)
 
 
 @pytest.fixture
-def phone(monkeypatch):
+def phone(monkeypatch, settings):
+    """An SMS provider of the tests, used instead of the console."""
     phone = Phone()
-    monkeypatch.setattr(sms, "send", phone.send)
+    monkeypatch.setitem(sms.PROVIDERS, "phone", lambda: phone)
+    settings.SMS_BACKEND = "phone"
     return phone

@@ -7,17 +7,19 @@ from threading import Lock
 
 from django.utils import timezone
 
-from repairjobs import errands, sms
-from repairjobs.documents import documents
+from repairjobs.integrations.documents import document_store
+from repairjobs.integrations.sms.base import SmsNotSent, SmsRefused
 from repairjobs.models import (
     ClientJob,
-    Errand,
-    ErrandKind,
     Job,
     JobTransaction,
+    OutboxKind,
+    OutboxTask,
     Sms,
 )
-from repairjobs.services import collecting, following, paying
+from repairjobs.services import job_import, job_sync, payments
+from repairjobs.services.outbox.registry import TASK_KINDS
+from repairjobs.services.outbox.runner import run_outbox
 from tests.repairjobs.factories import NOON
 
 
@@ -32,7 +34,7 @@ class Phone:
     def send(self, *, to: str, text: str, reference: str) -> str:
         with self.lock:  # threads may send at once, and each SMS has a uuid of its own
             answer = self.answers.pop(0) if self.answers else None
-            if not isinstance(answer, sms.SmsRefused | sms.SmsNotSent):
+            if not isinstance(answer, SmsRefused | SmsNotSent):
                 self.received.append((to, text))
             uuid = f"uuid-{len(self.received)}"
         if answer:
@@ -41,11 +43,11 @@ class Phone:
 
 
 def collect(at: datetime = NOON) -> int:
-    return collecting.collect_jobs(at=at)
+    return job_import.import_new_jobs(at=at)
 
 
 def follow(at: datetime = NOON) -> int:
-    return following.follow_jobs(at=at)
+    return job_sync.sync_jobs(at=at)
 
 
 def go_live() -> None:
@@ -53,20 +55,19 @@ def go_live() -> None:
     collect()
 
 
-def run(*kinds: ErrandKind) -> int:
+def run(*kinds: OutboxKind) -> int:
     """Do what is due, until nothing is."""
     done = 0
-    while some := sum(
-        errands.run_errands(kind, clock=timezone.now) for kind in kinds or ErrandKind
-    ):
-        done += some
+    chosen = [kind for kind in TASK_KINDS if not kinds or kind.name in kinds]
+    while tried := sum(run_outbox(kind, clock=timezone.now) for kind in chosen):
+        done += tried
     return done
 
 
 def wait(**length: float) -> None:
     """Let time pass for what is owed."""
-    for errand in Errand.objects.filter(due_at__isnull=False):
-        Errand.objects.filter(pk=errand.pk).update(due_at=errand.due_at - timedelta(**length))
+    for task in OutboxTask.objects.filter(due_at__isnull=False):
+        OutboxTask.objects.filter(pk=task.pk).update(due_at=task.due_at - timedelta(**length))
 
 
 def put(job_id: int, status: str | None) -> None:
@@ -75,7 +76,7 @@ def put(job_id: int, status: str | None) -> None:
 
 
 def pay(job_id: int, reference: str = "P-1", amount: str = "120.00") -> bool:
-    _, is_new = paying.receive_payment(
+    _, is_new = payments.receive_payment(
         job_id=job_id, reference=reference, amount=Decimal(amount), currency="GBP", at=NOON
     )
     return is_new
@@ -83,7 +84,7 @@ def pay(job_id: int, reference: str = "P-1", amount: str = "120.00") -> bool:
 
 def status_of(job_id: int) -> tuple[str | None, str, str]:
     """A job's status at the client, with us and in its document."""
-    document = documents().get(f"{job_id:05}")
+    document = document_store().get(f"{job_id:05}")
     return (
         ClientJob.objects.get(pk=job_id).status,
         Job.objects.get(pk=job_id).status,
@@ -97,8 +98,8 @@ def ledger(job_id: int) -> list[str]:
 
 
 def attention(job_id: int) -> list[str]:
-    run(ErrandKind.DOCUMENT)
-    return documents().get(f"{job_id:05}")["attention"]
+    run(OutboxKind.DOCUMENT)
+    return document_store().get(f"{job_id:05}")["attention"]
 
 
 def sms_of(job_id: int) -> list[tuple[str, str]]:

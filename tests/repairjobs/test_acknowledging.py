@@ -2,16 +2,21 @@
 
 import pytest
 
-from repairjobs import sms
+from repairjobs.integrations.sms.base import SmsRefused
 from repairjobs.models import Acknowledgement, ClientJob, Job, Sms
-from repairjobs.reconciliation import differences
-from repairjobs.services import jobs, texting
+from repairjobs.services import private_messages, workflow
+from repairjobs.services.acknowledgements import acknowledge
+from repairjobs.services.reconciliation import differences
 from tests.repairjobs import desk
 from tests.repairjobs.factories import NOON, ClientJobFactory
 
 pytestmark = pytest.mark.django_db(databases="__all__")
 
-FLAG = "the client's row has gone"
+FLAG = "the client deleted the row"
+
+
+def refresh_document(job_id):
+    workflow.change(Job.objects.get(pk=job_id))
 
 
 @pytest.fixture
@@ -30,7 +35,7 @@ class TestAcknowledge:
         assert desk.attention(1) == [FLAG]
 
     def acknowledge(self, *keys):
-        return jobs.acknowledge(job_id=1, keys=keys or ["missing"], at=NOON)
+        return acknowledge(job_id=1, keys=keys or ["missing"], at=NOON)
 
     def test_takes_what_was_seen_off_the_document(self, gone):
         assert self.acknowledge() == 1
@@ -38,7 +43,7 @@ class TestAcknowledge:
 
         assert desk.attention(1) == []
         assert desk.ledger(1)[-1] == f"EVENT seen by a person: {FLAG}"
-        assert not [said for said in differences(progress=print) if "document" in said.what]
+        assert not [said for said in differences(progress=print) if "document" in said.problem]
 
     def test_leaves_what_was_not_shown(self, gone):
         assert self.acknowledge("sms 1 failed") == 0
@@ -46,12 +51,10 @@ class TestAcknowledge:
 
     def test_leaves_what_is_flagged_later(self, gone):
         self.acknowledge()
-        Job.objects.filter(pk=1).update(is_held=True)
-        jobs.show_change(1)
+        Job.objects.filter(pk=1).update(is_on_hold=True)
+        refresh_document(1)
 
-        assert desk.attention(1) == [
-            "collected when going live: adopt_jobs decides whether to text"
-        ]
+        assert desk.attention(1) == ["on hold since going live: adopt_jobs decides whether to text"]
 
     def test_is_over_when_the_same_comes_again(self, gone):
         self.acknowledge()
@@ -65,18 +68,18 @@ class TestAcknowledge:
         assert desk.attention(1) == [FLAG]
 
     def test_of_one_sms_is_not_of_another_one(self, job, phone):
-        phone.answers = [None, sms.SmsRefused("422"), sms.SmsRefused("422")]
+        phone.answers = [None, SmsRefused("422"), SmsRefused("422")]
         desk.run()
-        texting.send_private_message(job_id=1, text="one", at=NOON)
+        private_messages.send_private_message(job_id=1, text="one", at=NOON)
         desk.run()
-        jobs.acknowledge(job_id=1, keys=[f"sms {Sms.objects.latest('pk').pk} failed"], at=NOON)
+        acknowledge(job_id=1, keys=[f"sms {Sms.objects.latest('pk').pk} failed"], at=NOON)
         assert desk.attention(1) == []
 
-        texting.send_private_message(job_id=1, text="two", at=NOON)
+        private_messages.send_private_message(job_id=1, text="two", at=NOON)
         desk.run()
 
         assert desk.attention(1) == ["the private SMS did not arrive: 422"]
 
     def test_of_a_job_that_we_never_collected_is_refused(self, db):
-        with pytest.raises(jobs.UnknownJob):
+        with pytest.raises(workflow.UnknownJob):
             self.acknowledge()

@@ -7,18 +7,21 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission
 from django.utils import timezone
 
-from repairjobs import documents, errands, sms
-from repairjobs.cards import cards
+from repairjobs.integrations.documents.base import DocumentsUnavailable
+from repairjobs.integrations.documents.sql import SqlDocumentStore
+from repairjobs.integrations.sms.base import SmsNotSent, SmsUnknown
 from repairjobs.models import (
     ClientJob,
-    Errand,
-    ErrandKind,
     Job,
     OptOut,
+    OutboxKind,
+    OutboxTask,
     Payment,
     Sms,
 )
-from repairjobs.services import hearing, parts, texting
+from repairjobs.services import parts, sms_delivery, sms_webhooks
+from repairjobs.services.outbox.base import TaskKind
+from repairjobs.widgets import widgets
 from tests.repairjobs import desk
 from tests.repairjobs.factories import NOON, ClientJobFactory
 
@@ -55,7 +58,7 @@ def operate(client, django_user_model):
     ("action", "texts"), [("settle_as_sent", 1), ("send_again", 2)], ids=["sent", "not sent"]
 )
 def test_settles_sms_that_may_have_left(job, phone, operate, action, texts):
-    phone.answers = [sms.SmsUnknown("timeout")]
+    phone.answers = [SmsUnknown("timeout")]
     desk.run()
     assert desk.attention(1)
 
@@ -75,13 +78,13 @@ def test_settles_sms_that_may_have_left(job, phone, operate, action, texts):
 
 
 def test_makes_due_what_was_given_up(job, phone, operate):
-    phone.answers = [sms.SmsNotSent("refused")] * errands.MAX_ATTEMPTS
-    for _ in range(errands.MAX_ATTEMPTS):
+    phone.answers = [SmsNotSent("refused")] * TaskKind.max_attempts
+    for _ in range(TaskKind.max_attempts):
         desk.run()
         desk.wait(hours=1)
-    assert Errand.objects.quarantined().count() == 1
+    assert OutboxTask.objects.dead_letters().count() == 1
 
-    assert operate("errand", "retry", Errand.objects.all()) == ["1 errands are due now."]
+    assert operate("task", "retry", OutboxTask.objects.all()) == ["1 outbox_tasks are due now."]
     desk.run()
 
     assert len(phone.received) == 1
@@ -90,26 +93,26 @@ def test_makes_due_what_was_given_up(job, phone, operate):
     assert "EVENT sms is due now, by hand" in desk.ledger(1)
 
 
-@pytest.mark.parametrize("page", ["sms", "errand", "job", "jobtransaction"])
+@pytest.mark.parametrize("page", ["sms", "task", "job", "jobtransaction"])
 def test_adds_changes_and_deletes_nothing_by_hand(job, client, django_user_model, page):
     client.force_login(django_user_model.objects.create_superuser("operator"))
-    before = Sms.objects.count(), Errand.objects.count()
+    before = Sms.objects.count(), OutboxTask.objects.count()
 
     assert client.get(f"/admin/repairjobs/{page}/add/").status_code == 403
-    first = Errand.objects.get(kind=ErrandKind.SMS).pk
-    assert client.post(f"/admin/repairjobs/errand/{first}/delete/").status_code == 403
+    first = OutboxTask.objects.get(kind=OutboxKind.SMS).pk
+    assert client.post(f"/admin/repairjobs/outboxtask/{first}/delete/").status_code == 403
 
-    assert (Sms.objects.count(), Errand.objects.count()) == before
+    assert (Sms.objects.count(), OutboxTask.objects.count()) == before
 
 
 @pytest.mark.parametrize(
-    ("page", "action"), [("sms", "settle_as_sent"), ("sms", "send_again"), ("errand", "retry")]
+    ("page", "action"), [("sms", "settle_as_sent"), ("sms", "send_again"), ("task", "retry")]
 )
 def test_is_asked_first(job, phone, client, django_user_model, page, action):
     client.force_login(django_user_model.objects.create_superuser("operator"))
-    phone.answers = [sms.SmsUnknown("timeout")]
-    desk.run(ErrandKind.SMS)
-    row = (Sms if page == "sms" else Errand).objects.first()
+    phone.answers = [SmsUnknown("timeout")]
+    desk.run(OutboxKind.SMS)
+    row = (Sms if page == "sms" else OutboxTask).objects.first()
 
     answer = client.post(
         f"/admin/repairjobs/{page}/", {"action": action, "_selected_action": [row.pk]}
@@ -127,7 +130,7 @@ class TestWhatIsAsked:
         for number in (2, 3):
             ClientJobFactory(job_id=number)
         desk.collect()
-        phone.answers = [sms.SmsUnknown("timeout")]
+        phone.answers = [SmsUnknown("timeout")]
         desk.run()
 
         def ask(action, **which):
@@ -241,9 +244,9 @@ class TestJobPage:
     @pytest.fixture
     def lived(self, job, phone):
         desk.run()
-        texting.send_private_message(job_id=1, text="Your call", at=timezone.now())
+        sms_delivery.send_private_message(job_id=1, text="Your call", at=timezone.now())
         desk.run()
-        hearing.receive_sms(
+        sms_webhooks.receive_message(
             message_uuid="m-1",
             sender="447700900123",
             recipient="447700900999",
@@ -253,7 +256,7 @@ class TestJobPage:
         desk.pay(1)
         parts.add_part(job_id=1, part_number="B-7", name="Belt", quantity=2)
         desk.run()
-        Errand.objects.owe(Job.objects.get(), ErrandKind.STATUS, "CLOSED")
+        OutboxTask.objects.enqueue(Job.objects.get(), OutboxKind.STATUS, "CLOSED")
 
     def test_tells_all_of_a_job_oldest_first(self, lived, admin_client):
         answer = admin_client.get("/admin/repairjobs/job/1/change/")
@@ -278,12 +281,12 @@ class TestJobPage:
 
         assert answer.context["timeline"] == []
         assert not answer.context["parts"]
-        assert not answer.context["errands"]
+        assert not answer.context["outbox_tasks"]
         for secret in ["Customer", "900123", "Heyho", "AB1 2CD"]:
             assert secret not in answer.content.decode()
 
     def test_opens_though_the_documents_are_away(self, lived, admin_client, monkeypatch):
-        monkeypatch.setattr(documents.SqlDocuments, "get", _away)
+        monkeypatch.setattr(SqlDocumentStore, "get", _away)
 
         page = admin_client.get("/admin/repairjobs/job/1/change/").content.decode()
 
@@ -297,7 +300,7 @@ class TestJobPage:
 
 
 def _away(*args, **kwargs):
-    raise documents.DocumentsUnavailable("away")
+    raise DocumentsUnavailable("away")
 
 
 class TestLists:
@@ -362,7 +365,7 @@ class TestLists:
     def test_of_jobs_tells_when_nobody_knows_which_need_attention(
         self, some, admin_client, monkeypatch
     ):
-        monkeypatch.setattr(documents.SqlDocuments, "find", _away)
+        monkeypatch.setattr(SqlDocumentStore, "find", _away)
 
         answer = admin_client.get("/admin/repairjobs/job/?attention=yes")
 
@@ -377,8 +380,8 @@ class TestLists:
             "payment",
             "part",
             "sms",
-            "errand",
-            "deliveryreport",
+            "task",
+            "deliveryreceipt",
             "optout",
             "acknowledgement",
             "collection",
@@ -407,7 +410,7 @@ class TestLists:
         assert self.ids(answer) == to_it != set()
 
     def test_of_sms_finds_a_job_whose_number_could_be_a_phone_s(self, some, admin_client):
-        job = Job.objects.create(job_id=1_632_960_000, collected_at=NOON)
+        job = Job.objects.create(job_id=1_632_960_000, imported_at=NOON)
         found = Sms.objects.create(job=job, kind="private", state="queued", created_at=NOON)
 
         answer = admin_client.get("/admin/repairjobs/sms/?q=1632960000")
@@ -425,12 +428,12 @@ class TestLists:
         assert self.ids(answer) == {Payment.objects.get().pk}
 
 
-@pytest.mark.parametrize(("is_intended", "word"), [(False, "no"), (True, "yes")])
-def test_says_in_words_what_is_so_or_not(job, admin_client, is_intended, word):
-    Errand.objects.update(is_intended=is_intended)
-    errand = Errand.objects.first()
+@pytest.mark.parametrize(("write_started", "word"), [(False, "no"), (True, "yes")])
+def test_says_in_words_what_is_so_or_not(job, admin_client, write_started, word):
+    OutboxTask.objects.update(write_started=write_started)
+    task = OutboxTask.objects.first()
 
-    page = admin_client.get(f"/admin/repairjobs/errand/{errand.pk}/change/").content.decode()
+    page = admin_client.get(f"/admin/repairjobs/outboxtask/{task.pk}/change/").content.decode()
 
     shown = page[page.index("Is intended") : page.index("A write to the client may")]
     assert f">{word}<" in shown.replace("\n", "")
@@ -455,11 +458,11 @@ class TestPaymentPage:
 
 class TestCards:
     def shown(self, *models):
-        return list(cards(can_view=lambda model: model in models, at=timezone.now()))
+        return list(widgets(can_view=lambda model: model in models, at=timezone.now()))
 
     def test_tell_what_a_person_must_look_at(self, job, phone):
         ClientJobFactory(job_id=2, mobile="none")
-        phone.answers = [sms.SmsUnknown("timeout")]
+        phone.answers = [SmsUnknown("timeout")]
         desk.collect()
         desk.run()
         figures = {card.title: card for card in self.shown("job", "sms")[:3]}
@@ -490,12 +493,12 @@ class TestCards:
         for number in (2, 3):
             ClientJobFactory(job_id=number)
         desk.collect()
-        phone.answers = [sms.SmsUnknown("timeout")]
+        phone.answers = [SmsUnknown("timeout")]
         desk.run()
         Job.objects.filter(pk=2).update(closed_at=NOON)
         counted = {
             card.title: len(admin_client.get(card.link).context["cl"].result_list)
-            for card in self.shown("job", "sms", "errand")
+            for card in self.shown("job", "sms", "task")
             if hasattr(card, "link")
         }
 
@@ -520,13 +523,13 @@ class TestCards:
         assert dict(zip(outcomes.labels, outcomes.series["SMS"], strict=True))["accepted"] == 1
 
     def test_say_that_documents_are_away(self, job, monkeypatch):
-        monkeypatch.setattr(documents.SqlDocuments, "count_attention", _away)
+        monkeypatch.setattr(SqlDocumentStore, "count_attention", _away)
 
-        assert self.shown("job")[0].note == "the store of documents is away"
+        assert self.shown("job")[0].note == "the document database is unavailable"
 
     def test_are_only_for_who_may_see(self, job):
-        assert [card.title for card in self.shown("errand")] == ["Given up for now"]
+        assert [card.title for card in self.shown("task")] == ["Given up for now"]
 
     def test_ask_five_questions(self, job, django_assert_max_num_queries):
         with django_assert_max_num_queries(5, using="repairjobs"):
-            self.shown("job", "sms", "errand")
+            self.shown("job", "sms", "task")

@@ -7,11 +7,14 @@ from django.db import connections
 from django.utils import timezone
 
 from common.time_budget import unlimited
-from repairjobs import rounds, sandbox_api, simulation, sms
+from repairjobs import scheduled
+from repairjobs.demo import simulator
+from repairjobs.integrations import sandbox_api
+from repairjobs.integrations.phone_numbers import normalize_number
 from repairjobs.management.commands import reconcile_jobs
-from repairjobs.models import ClientJob, Errand, Job, Sms, SmsState
-from repairjobs.reconciliation import differences
-from repairjobs.services import parts
+from repairjobs.models import ClientJob, Job, OutboxTask, Sms, SmsState
+from repairjobs.services import parts, reconciliation
+from repairjobs.services.reconciliation import differences
 from tests.deadlines import after
 from tests.repairjobs import desk
 from tests.repairjobs.factories import ClientJobFactory
@@ -51,7 +54,7 @@ class TestReconcile:
     def test_tells_a_status_that_was_not_followed(self):
         desk.put(1, "IN PROGRESS")
 
-        assert self.found() == ["job 00001: IN PROGRESS at the client, OPENED with us"]
+        assert self.found() == ["job 00001: IN PROGRESS at the client, OPENED here"]
 
     def test_leaves_out_what_settles_meanwhile(self, monkeypatch):
         ClientJobFactory(job_id=2)
@@ -69,9 +72,9 @@ class TestReconcile:
             yield from differences(**options)
             desk.run()
 
-        monkeypatch.setattr(rounds, "differences", then_settled)
+        monkeypatch.setattr(reconciliation, "differences", then_settled)
 
-        assert rounds.reconcile_jobs(at=timezone.now(), has_time_left=unlimited) == {
+        assert scheduled.reconcile_jobs(at=timezone.now(), has_time_left=unlimited) == {
             "compared": 2,
             "different": 1,
         }
@@ -82,7 +85,7 @@ class TestReconcile:
         assert self.found() == ["job 00001: the client has no row"]
 
     def test_cut_short_tells_of_the_jobs_where_it_began(self, monkeypatch):
-        monkeypatch.setattr("repairjobs.models.CHUNK", 1)
+        monkeypatch.setattr("repairjobs.models.jobs.BATCH_SIZE", 1)
         ClientJobFactory.create_batch(2)
         desk.collect()
         desk.run()
@@ -96,14 +99,14 @@ class TestReconcile:
     def test_tells_a_job_that_was_not_taken_over(self):
         ClientJobFactory(job_id=2)
 
-        assert self.found() == ["job 00002: NEW at the client, unknown to us"]
+        assert self.found() == ["job 00002: NEW at the client, not imported"]
 
     def test_tells_a_document_that_is_old_and_what_is_owed(self):
         parts.add_part(job_id=1, part_number="P", name="Pump", quantity=1)
 
         assert self.found() == [
-            "job 00001: the document is not what it should be",
-            "job 00001: owed: document, attempts: 0",
+            "job 00001: the document is outdated",
+            "job 00001: document task not done, attempts: 0",
         ]
 
 
@@ -113,18 +116,18 @@ class TestAdopt:
         ClientJobFactory.create_batch(21)
         desk.collect()
 
-        assert "Adopted 21 jobs" in command("adopt_jobs", choice)
-        assert "Adopted 0 jobs" in command("adopt_jobs", choice)
+        assert "Released 21 jobs" in command("adopt_jobs", choice)
+        assert "Released 0 jobs" in command("adopt_jobs", choice)
 
-        assert Errand.objects.filter(kind="sms").count() == kept
-        assert not Job.objects.filter(is_held=True).exists()
+        assert OutboxTask.objects.filter(kind="sms").count() == kept
+        assert not Job.objects.filter(is_on_hold=True).exists()
 
     def test_may_only_say_how_many_there_are(self):
         ClientJobFactory.create_batch(21)
         desk.collect()
 
-        assert "Would adopt 21 jobs, texting" in command("adopt_jobs", "--text", "--dry-run")
-        assert Job.objects.held().count() == 21
+        assert "Would release 21 jobs, texting" in command("adopt_jobs", "--text", "--dry-run")
+        assert Job.objects.on_hold().count() == 21
 
     def test_wants_a_choice(self):
         with pytest.raises(CommandError):
@@ -151,7 +154,7 @@ class TestTheDemo:
         desk.run()
         accepted = Sms.objects.filter(state=SmsState.ACCEPTED, job_id__in=ids)
         assert len(phone.received) == accepted.count()
-        assert not Job.objects.held().exists()
+        assert not Job.objects.on_hold().exists()
         assert "No difference" in command("reconcile_jobs")
 
     def test_makes_nothing_up_beside_a_real_client(self, settings):
@@ -164,9 +167,9 @@ class TestTheDemo:
         assert not ClientJob.objects.exists()
 
     def test_has_only_numbers_of_nobody(self):
-        chance = random.Random(1)
+        rng = random.Random(1)
         numbers = {
-            sms.normalised(simulation.made_up_job(chance)["Client_mobile"]) for _ in range(500)
+            normalize_number(simulator.make_up_job(rng)["Client_mobile"]) for _ in range(500)
         }
 
         assert all(number is None or number.startswith("+447700900") for number in numbers)
@@ -186,10 +189,10 @@ class TestTheDemo:
 
         monkeypatch.setattr(sandbox_api, "_request", request)
         desk.go_live()
-        chance = random.Random(1)
+        rng = random.Random(1)
 
         for _ in range(12):
-            simulation.simulate_client(chance=chance)
+            simulator.simulate_client(rng=rng)
             desk.collect()
             desk.follow()
             desk.run()
@@ -200,7 +203,7 @@ class TestTheDemo:
 def test_nothing_is_migrated_in_the_clients_database():
     before = connections["client"].introspection.table_names()
 
-    with pytest.raises(CommandError, match="is the client's, and nothing is migrated there"):
+    with pytest.raises(CommandError, match="belongs to the client and must not be migrated"):
         command("migrate", "--database", "client", "--verbosity", "0")
 
     assert connections["client"].introspection.table_names() == before

@@ -8,22 +8,41 @@ import pytest
 from django.db import OperationalError, connections
 from django.utils import timezone
 
-from repairjobs import client, errands, sms
-from repairjobs.documents import DocumentsUnavailable
+from repairjobs.integrations import client_database
+from repairjobs.integrations.documents.base import DocumentsUnavailable
+from repairjobs.integrations.sms.base import (
+    InboundMessage,
+    Receipt,
+    SmsNotSent,
+    SmsRefused,
+    SmsUnknown,
+)
+from repairjobs.integrations.sms.vonage import DELIVERY_STATES
 from repairjobs.models import (
     ClientJob,
-    DeliveryReport,
-    Departure,
-    Errand,
-    ErrandKind,
+    DeliveryReceipt,
     Job,
     OptOut,
+    OutboxKind,
+    OutboxTask,
     Sms,
+    SmsSendSlot,
     SmsState,
 )
-from repairjobs.services import following, hearing, jobs, parts, telling, texting
+from repairjobs.services import (
+    job_sync,
+    parts,
+    private_messages,
+    sms_delivery,
+    sms_webhooks,
+    status_updates,
+)
+from repairjobs.services.outbox import document_task, runner
+from repairjobs.services.outbox.base import TaskKind
+from repairjobs.services.outbox.document_task import DocumentTask
+from repairjobs.services.outbox.sms_task import SmsTask
 from tests.repairjobs import desk
-from tests.repairjobs.desk import NOON
+from tests.repairjobs.desk import NOON, Phone
 from tests.repairjobs.factories import ClientJobFactory
 
 pytestmark = pytest.mark.django_db(databases=["repairjobs", "client"])
@@ -69,24 +88,24 @@ def crash_in(monkeypatch, owner, name, *, after=False):
 # The function before or after which the worker dies, with how often the customer is texted and
 # what must be settled by a person.
 BOUNDARIES = [
-    (texting, "begin_attempt", False, 1, False),
-    (texting, "begin_attempt", True, 0, True),
-    (sms, "send", False, 0, True),
-    (sms, "send", True, 1, True),
-    (texting, "record_accepted", False, 1, True),
-    (texting, "record_accepted", True, 1, False),
-    (hearing, "join_reports", False, 1, False),
-    (client, "fetch", False, 1, False),
-    (telling, "intend_status", False, 1, False),
-    (telling, "intend_status", True, 1, False),
-    (client, "compare_and_set", False, 1, False),
-    (client, "compare_and_set", True, 1, False),
-    (telling, "record_status_written", False, 1, False),
-    (telling, "record_status_written", True, 1, False),
-    (errands, "document_of", False, 1, False),
-    (errands, "documents", False, 1, False),
-    (jobs, "record_documents_written", False, 1, False),
-    (jobs, "record_documents_written", True, 1, False),
+    (sms_delivery, "begin_attempt", False, 1, False),
+    (sms_delivery, "begin_attempt", True, 0, True),
+    (Phone, "send", False, 0, True),
+    (Phone, "send", True, 1, True),
+    (sms_delivery, "record_accepted", False, 1, True),
+    (sms_delivery, "record_accepted", True, 1, False),
+    (sms_webhooks, "apply_early_receipts", False, 1, False),
+    (client_database, "fetch", False, 1, False),
+    (status_updates, "mark_write_started", False, 1, False),
+    (status_updates, "mark_write_started", True, 1, False),
+    (client_database, "compare_and_set", False, 1, False),
+    (client_database, "compare_and_set", True, 1, False),
+    (status_updates, "record_status_written", False, 1, False),
+    (status_updates, "record_status_written", True, 1, False),
+    (document_task, "build_document", False, 1, False),
+    (document_task, "document_store", False, 1, False),
+    (document_task, "record_documents_written", False, 1, False),
+    (document_task, "record_documents_written", True, 1, False),
 ]
 
 
@@ -113,22 +132,22 @@ class TestACrash:
         assert desk.status_of(1) == ("OPENED", "OPENED", "OPENED")
         assert desk.ledger(1).count("PUT Job_status OPENED") == 1
         assert bool(desk.attention(1)) is is_flagged
-        assert not Errand.objects.exists()
+        assert not OutboxTask.objects.exists()
 
     def test_leaves_to_its_claim_what_another_finished(self, job, phone):
-        [first] = Errand.objects.claim(ErrandKind.SMS)
+        [first] = OutboxTask.objects.claim(OutboxKind.SMS)
         desk.wait(hours=1)
-        [second] = Errand.objects.claim(ErrandKind.SMS)
+        [second] = OutboxTask.objects.claim(OutboxKind.SMS)
 
-        errands._run(second, timezone.now)
-        errands._run(first, timezone.now)
+        runner.run_batch(SmsTask, [second], timezone.now)
+        runner.run_batch(SmsTask, [first], timezone.now)
 
         assert len(phone.received) == 1
 
 
 class TestSms:
     def test_that_was_refused_lets_the_job_go_on_flagged(self, job, phone):
-        phone.answers = [sms.SmsRefused("Vonage answered 422")]
+        phone.answers = [SmsRefused("Vonage answered 422")]
 
         desk.run()
 
@@ -137,7 +156,7 @@ class TestSms:
         assert desk.sms_of(1) == [("courtesy", "failed")]
 
     def test_that_did_not_leave_is_sent_later(self, job, phone):
-        phone.answers = [sms.SmsNotSent("Vonage answered 429", retry_after=6_000.0), None]
+        phone.answers = [SmsNotSent("Vonage answered 429", retry_after=6_000.0), None]
 
         desk.run()
         assert (phone.received, desk.sms_of(1)) == ([], [("courtesy", "queued")])
@@ -151,15 +170,15 @@ class TestSms:
         assert desk.status_of(1)[0] == "OPENED"
 
     def test_that_never_leaves_is_quarantined_and_can_be_retried(self, job, phone):
-        phone.answers = [sms.SmsNotSent("refused")] * errands.MAX_ATTEMPTS
-        for _ in range(errands.MAX_ATTEMPTS):
+        phone.answers = [SmsNotSent("refused")] * TaskKind.max_attempts
+        for _ in range(TaskKind.max_attempts):
             desk.run()
             desk.wait(hours=1)
         desk.run()
 
-        assert desk.attention(1)[0].startswith("given up for now: sms")
+        assert desk.attention(1)[0].startswith("failed too often: sms")
         assert ClientJob.objects.get().status == "NEW"
-        jobs.retry_errand(Errand.objects.quarantined().get(), at=NOON)
+        runner.retry_task(OutboxTask.objects.dead_letters().get(), at=NOON)
         desk.run()
 
         assert len(phone.received) == 1
@@ -167,11 +186,11 @@ class TestSms:
         assert desk.status_of(1)[0] == "OPENED"
 
     def test_that_may_have_left_holds_the_job_for_a_while(self, job, phone):
-        phone.answers = [sms.SmsUnknown("Vonage answered 500")]
+        phone.answers = [SmsUnknown("Vonage answered 500")]
 
         desk.run()
         assert ClientJob.objects.get().status == "NEW"
-        assert desk.attention(1) == ["the courtesy SMS may have been sent, or not"]
+        assert desk.attention(1) == ["the courtesy SMS was perhaps sent"]
         desk.wait(minutes=14)
         desk.run()
         assert ClientJob.objects.get().status == "NEW"
@@ -179,16 +198,16 @@ class TestSms:
         desk.run()
 
         assert ClientJob.objects.get().status == "OPENED"
-        assert desk.attention(1) == ["the courtesy SMS may have been sent, or not"]
+        assert desk.attention(1) == ["the courtesy SMS was perhaps sent"]
         assert len(phone.received) == 1
 
     @pytest.mark.parametrize(("was_sent", "received"), [(True, 1), (False, 2)])
     def test_that_may_have_left_can_be_settled_by_hand(self, job, phone, was_sent, received):
-        phone.answers = [sms.SmsUnknown("timeout")]
+        phone.answers = [SmsUnknown("timeout")]
         desk.run()
 
-        assert texting.settle_sms(Sms.objects.get(), was_sent=was_sent, at=NOON)
-        assert texting.settle_sms(Sms.objects.get(), was_sent=was_sent, at=NOON) is False
+        assert sms_delivery.resolve_sms(Sms.objects.get(), was_sent=was_sent, at=NOON)
+        assert sms_delivery.resolve_sms(Sms.objects.get(), was_sent=was_sent, at=NOON) is False
         desk.run()
 
         assert len(phone.received) == received
@@ -227,32 +246,32 @@ class TestSms:
     def test_leaves_at_the_rate_that_is_set(self):
         a_minute_each = 1 / 60  # which no machine takes for four reservations
 
-        waits = [Departure.objects.next(per_second=a_minute_each) for _ in range(4)]
+        waits = [SmsSendSlot.objects.reserve(per_second=a_minute_each) for _ in range(4)]
 
         assert [round(wait / timedelta(minutes=1)) for wait in waits] == [0, 1, 2, 3]
 
     def test_beyond_a_workers_patience_waits_without_one(self, job, phone, settings):
         settings.SMS_PER_SECOND = 1
         for _ in range(100):
-            Departure.objects.next(per_second=1)
+            SmsSendSlot.objects.reserve(per_second=1)
 
-        desk.run(ErrandKind.SMS)
+        desk.run(OutboxKind.SMS)
 
         assert phone.received == []
-        assert Errand.objects.get(kind=ErrandKind.SMS).attempts == 0
+        assert OutboxTask.objects.get(kind=OutboxKind.SMS).attempts == 0
 
 
 class TestTellingTheClient:
     @pytest.mark.parametrize("status", ["IN PROGRESS", "JOB COMPLETED", "ON HOLD", None])
     def test_overwrites_nothing_that_changed_at_that_moment(self, job, monkeypatch, status):
-        original = client.compare_and_set
+        original = client_database.compare_and_set
 
         def race(job_id, **arguments):
             desk.put(job_id, status)
-            monkeypatch.setattr(client, "compare_and_set", original)
+            monkeypatch.setattr(client_database, "compare_and_set", original)
             return original(job_id, **arguments)
 
-        monkeypatch.setattr(client, "compare_and_set", race)
+        monkeypatch.setattr(client_database, "compare_and_set", race)
 
         desk.run()
 
@@ -265,16 +284,16 @@ class TestTellingTheClient:
         desk.put(1, "JOB COMPLETED")
         desk.follow()
         desk.pay(1)
-        original = client.compare_and_set
+        original = client_database.compare_and_set
 
         def race(job_id, **arguments):
             desk.put(job_id, "IN PROGRESS")
             return original(job_id, **arguments)
 
-        monkeypatch.setattr(client, "compare_and_set", race)
+        monkeypatch.setattr(client_database, "compare_and_set", race)
         desk.run()
         assert desk.status_of(1) == ("IN PROGRESS", "IN PROGRESS", "IN PROGRESS")
-        monkeypatch.setattr(client, "compare_and_set", original)
+        monkeypatch.setattr(client_database, "compare_and_set", original)
 
         desk.put(1, "JOB COMPLETED")
         desk.follow()
@@ -284,24 +303,24 @@ class TestTellingTheClient:
 
     def test_is_put_off_while_the_client_is_away(self, job, monkeypatch):
         def away(*args, **kwargs):
-            raise client.ClientUnavailable("gone")
+            raise client_database.ClientUnavailable("gone")
 
         with monkeypatch.context() as patch:
-            patch.setattr(client, "fetch", away)
-            for _ in range(errands.MAX_ATTEMPTS + 3):
+            patch.setattr(client_database, "fetch", away)
+            for _ in range(TaskKind.max_attempts + 3):
                 desk.run()
                 desk.wait(hours=1)
-            patch.setattr(client, "fetch", die_of_content)
+            patch.setattr(client_database, "fetch", die_of_content)
             desk.run()
             desk.wait(hours=1)
-        assert not Errand.objects.quarantined().exists()
+        assert not OutboxTask.objects.dead_letters().exists()
 
         desk.run()
 
         assert desk.status_of(1)[0] == "OPENED"
 
     def test_is_not_taken_for_the_clients_own_word(self, job, monkeypatch):
-        crash_in(monkeypatch, client, "compare_and_set", after=True)
+        crash_in(monkeypatch, client_database, "compare_and_set", after=True)
         with pytest.raises(Killed):
             desk.run()
 
@@ -313,7 +332,7 @@ class TestTellingTheClient:
         assert not [note for note in desk.ledger(1) if note.startswith("GET Job_status")]
 
     def test_is_on_record_though_the_client_went_on_before_it_was(self, job, monkeypatch):
-        crash_in(monkeypatch, client, "compare_and_set", after=True)
+        crash_in(monkeypatch, client_database, "compare_and_set", after=True)
         with pytest.raises(Killed):
             desk.run()
         desk.put(1, "IN PROGRESS")
@@ -327,10 +346,10 @@ class TestTellingTheClient:
         assert desk.status_of(1)[1] == "IN PROGRESS"
 
     def test_that_was_given_up_lets_the_job_be_followed(self, job, monkeypatch):
-        crash_in(monkeypatch, client, "compare_and_set")
+        crash_in(monkeypatch, client_database, "compare_and_set")
         with pytest.raises(Killed):
             desk.run()
-        Errand.objects.filter(kind=ErrandKind.STATUS).update(due_at=None)
+        OutboxTask.objects.filter(kind=OutboxKind.STATUS).update(due_at=None)
         desk.put(1, "IN PROGRESS")
 
         assert desk.follow() == 1
@@ -339,7 +358,7 @@ class TestTellingTheClient:
         seen, row = Job.objects.get(), ClientJob.objects.get()
         desk.run()
 
-        assert following._follow(seen, row, at=NOON) is False
+        assert job_sync._sync_job(seen, row, at=NOON) is False
         assert Job.objects.get().status == "OPENED"
 
 
@@ -349,7 +368,7 @@ class TestDocument:
             raise DocumentsUnavailable("gone")
 
         with monkeypatch.context() as patch:
-            patch.setattr(errands, "documents", away)
+            patch.setattr(document_task, "document_store", away)
             desk.run()
         desk.wait(hours=1)
         desk.run()
@@ -357,43 +376,43 @@ class TestDocument:
         assert desk.status_of(1) == ("OPENED", "OPENED", "OPENED")
 
     def test_is_written_anew_if_the_job_changed_meanwhile(self, job, monkeypatch):
-        original = errands.document_of
+        original = document_task.build_document
 
         def late(job):
-            monkeypatch.setattr(errands, "document_of", original)
+            monkeypatch.setattr(document_task, "build_document", original)
             document = original(job)
             parts.add_part(job_id=1, part_number="P", name="Pump", quantity=1)
             return document
 
-        monkeypatch.setattr(errands, "document_of", late)
+        monkeypatch.setattr(document_task, "build_document", late)
         desk.run()
 
-        assert desk.documents().get("00001")["parts"][0]["name"] == "Pump"
+        assert desk.document_store().get("00001")["parts"][0]["name"] == "Pump"
 
     def test_that_cannot_be_stored_is_quarantined(self, job, monkeypatch):
-        monkeypatch.setattr(errands, "document_of", die_of_content)
-        for _ in range(errands.MAX_ATTEMPTS):
+        monkeypatch.setattr(document_task, "build_document", die_of_content)
+        for _ in range(TaskKind.max_attempts):
             desk.run()
             desk.wait(hours=1)
 
-        errand = Errand.objects.quarantined().get()
-        assert errand.last_error == "ValueError: no JSON"
+        task = OutboxTask.objects.dead_letters().get()
+        assert task.last_error == "ValueError: no JSON"
 
     def test_that_was_given_up_is_written_when_the_job_changes(self, job, monkeypatch):
         with monkeypatch.context() as patch:
-            patch.setattr(errands, "document_of", die_of_content)
-            for _ in range(errands.MAX_ATTEMPTS):
+            patch.setattr(document_task, "build_document", die_of_content)
+            for _ in range(TaskKind.max_attempts):
                 desk.run()
                 desk.wait(hours=1)
         desk.run()
-        assert Errand.objects.quarantined().exists()
+        assert OutboxTask.objects.dead_letters().exists()
 
         desk.put(1, "IN PROGRESS")
         desk.follow()
         desk.run()
 
         assert desk.status_of(1) == ("IN PROGRESS", "IN PROGRESS", "IN PROGRESS")
-        assert not Errand.objects.exists()
+        assert not OutboxTask.objects.exists()
 
     def test_of_many_jobs_costs_each_but_its_own_writing(self, django_assert_max_num_queries):
         ClientJobFactory.create_batch(50)
@@ -401,24 +420,24 @@ class TestDocument:
 
         # At most four to put each: an update, or a savepoint with an insert.
         with django_assert_max_num_queries(50 * 4 + 20, using="repairjobs"):
-            assert desk.run(ErrandKind.DOCUMENT) == 50
+            assert desk.run(OutboxKind.DOCUMENT) == 50
 
-        assert not Errand.objects.filter(kind=ErrandKind.DOCUMENT).exists()
+        assert not OutboxTask.objects.filter(kind=OutboxKind.DOCUMENT).exists()
 
     def test_that_cannot_be_stored_keeps_back_no_other(self, monkeypatch):
         rows = ClientJobFactory.create_batch(3)
         desk.collect()
-        original = errands.document_of
+        original = document_task.build_document
 
-        def document_of(job):
+        def build_document(job):
             if job.pk == rows[1].pk:
                 raise ValueError("no JSON")
             return original(job)
 
-        monkeypatch.setattr(errands, "document_of", document_of)
-        errands.run_errands(ErrandKind.DOCUMENT, clock=timezone.now)
+        monkeypatch.setattr(document_task, "build_document", build_document)
+        runner.run_outbox(DocumentTask, clock=timezone.now)
 
-        left = Errand.objects.get(kind=ErrandKind.DOCUMENT)
+        left = OutboxTask.objects.get(kind=OutboxKind.DOCUMENT)
         assert (left.job_id, left.last_error) == (rows[1].pk, "ValueError: no JSON")
 
     def test_waits_with_all_that_were_claimed_with_it(self, monkeypatch):
@@ -431,12 +450,12 @@ class TestDocument:
                 raise DocumentsUnavailable("gone")
             written.append(document["job_id"])
 
-        store = errands.documents()
+        store = document_task.document_store()
         monkeypatch.setattr(store, "put", put)
-        monkeypatch.setattr(errands, "documents", lambda: store)
-        errands.run_errands(ErrandKind.DOCUMENT, clock=timezone.now)
+        monkeypatch.setattr(document_task, "document_store", lambda: store)
+        runner.run_outbox(DocumentTask, clock=timezone.now)
 
-        left = Errand.objects.filter(kind=ErrandKind.DOCUMENT)
+        left = OutboxTask.objects.filter(kind=OutboxKind.DOCUMENT)
         assert list(left.values_list("last_error", flat=True)) == [
             "DocumentsUnavailable: gone",
             "DocumentsUnavailable: gone",
@@ -445,9 +464,8 @@ class TestDocument:
 
 class TestReports:
     def report(self, status="delivered", *, message_uuid="uuid-1", reference=""):
-        return hearing.record_delivery(
-            message_uuid=message_uuid, reference=reference, status=status, reason="", at=NOON
-        )
+        receipt = Receipt(message_uuid, reference, status, DELIVERY_STATES.get(status), reason="")
+        return sms_webhooks.record_delivery_receipt(receipt, at=NOON)
 
     @pytest.mark.parametrize("order", [["submitted", "delivered"], ["delivered", "submitted"]])
     def test_move_an_sms_forward_only(self, job, order):
@@ -457,10 +475,10 @@ class TestReports:
             self.report(status)
 
         assert Sms.objects.get().state == SmsState.DELIVERED
-        assert DeliveryReport.objects.count() == 2
+        assert DeliveryReceipt.objects.count() == 2
 
     def test_settle_an_sms_that_may_have_left(self, job, phone):
-        phone.answers = [sms.SmsUnknown("timeout")]
+        phone.answers = [SmsUnknown("timeout")]
         desk.run()
 
         self.report("submitted", reference=str(Sms.objects.get().reference))
@@ -488,7 +506,7 @@ class TestReports:
         assert len(desk.ledger(1)) == before + 1
 
     def test_about_an_sms_not_yet_sent_again_spare_it(self, job, phone):
-        phone.answers = [sms.SmsNotSent("429")]
+        phone.answers = [SmsNotSent("429")]
         desk.run()
 
         self.report("submitted", reference=str(Sms.objects.get().reference))
@@ -510,9 +528,8 @@ class TestReports:
 
 class TestReplies:
     def reply(self, text="Very good", message_uuid="in-1", sender="447700900123"):
-        return hearing.receive_sms(
-            message_uuid=message_uuid, sender=sender, recipient="447700900999", text=text, at=NOON
-        )
+        message = InboundMessage(message_uuid, sender, "447700900999", text)
+        return sms_webhooks.receive_message(message, at=NOON)
 
     def test_are_kept_with_the_job_last_texted(self, phone):
         for job_id in (1, 2):
@@ -537,11 +554,11 @@ class TestReplies:
     def test_of_stop_end_all_texting_until_start(self, job, phone, text):
         desk.run()
         self.reply(text)
-        with pytest.raises(texting.CannotText):
-            texting.send_private_message(job_id=1, text="Hello", at=NOON)
+        with pytest.raises(private_messages.CannotText):
+            private_messages.send_private_message(job_id=1, text="Hello", at=NOON)
 
         self.reply("START", message_uuid="in-2")
-        texting.send_private_message(job_id=1, text="Hello", at=NOON)
+        private_messages.send_private_message(job_id=1, text="Hello", at=NOON)
         desk.run()
 
         assert len(phone.received) == 2
@@ -584,7 +601,7 @@ class TestWorkersAtOnce:
 
         assert len(phone.received) == 15
         assert ClientJob.objects.filter(status="OPENED").count() == 15
-        assert not Errand.objects.exists()
+        assert not OutboxTask.objects.exists()
 
     def test_collect_each_job_once(self):
         ClientJobFactory.create_batch(15)

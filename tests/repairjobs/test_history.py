@@ -2,9 +2,9 @@ import random
 
 import pytest
 
-from repairjobs import history
+from repairjobs.demo import history
 from repairjobs.models import ClientJob, Job, JobStatus, Payment, Sms, SmsKind
-from repairjobs.reconciliation import differences
+from repairjobs.services.reconciliation import differences
 from tests.repairjobs import desk
 from tests.repairjobs.factories import NOON
 
@@ -12,9 +12,9 @@ pytestmark = pytest.mark.django_db(databases=["repairjobs", "client"])
 
 
 def made_up(*, days, seed=1):
-    chance = random.Random(seed)
-    for at in history.arrivals(chance, days=days, until=NOON):
-        history.live_through(chance, since=at, until=NOON)
+    rng = random.Random(seed)
+    for at in history.arrivals(rng, days=days, until=NOON):
+        history.simulate_job(rng, since=at, until=NOON)
 
 
 class TestAPast:
@@ -34,7 +34,7 @@ class TestAPast:
         assert self.phone.received == []
 
     def test_has_jobs_in_every_state(self):
-        counts = Job.objects.by_status()
+        counts = Job.objects.count_by_status()
 
         assert counts[JobStatus.CLOSED] > sum(counts.values()) / 2
         assert {JobStatus.OPENED, JobStatus.IN_PROGRESS, JobStatus.COMPLETED} < set(counts)
@@ -49,7 +49,7 @@ class TestAPast:
         for job in Job.objects.all():
             at = list(job.transactions.order_by("pk").values_list("created_at", flat=True))
             assert at == sorted(at)
-            assert at[0] == job.collected_at
+            assert at[0] == job.imported_at
             assert at[-1] <= NOON
 
 

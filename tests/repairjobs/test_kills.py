@@ -12,31 +12,31 @@ from tests.repairjobs.embedded import EmbeddedStores
 pytestmark = pytest.mark.processes
 
 BOUNDARIES = [
-    "before repairjobs.models:ErrandQuerySet.claim",
-    "after repairjobs.models:ErrandQuerySet.claim",
-    "before repairjobs.services.collecting:_open_files",
-    "before repairjobs.services.texting:begin_attempt",
-    "after repairjobs.services.texting:begin_attempt",
-    "before repairjobs.sms:send",
+    "before repairjobs.models.outbox:OutboxTaskQuerySet.claim",
+    "after repairjobs.models.outbox:OutboxTaskQuerySet.claim",
+    "before repairjobs.services.job_import:_create_jobs",
+    "before repairjobs.services.sms_delivery:begin_attempt",
+    "after repairjobs.services.sms_delivery:begin_attempt",
+    "before repairjobs.integrations.sms.vonage:VonageSms.send",
     "before urllib3.connection:HTTPConnection.getresponse",  # the bytes are out
     "after urllib3.connection:HTTPConnection.getresponse",
-    "after repairjobs.sms:send",
-    "before repairjobs.services.collecting:owe_first_texts",  # before the commit
-    "after repairjobs.services.texting:record_accepted",
-    "before repairjobs.services.telling:intend_status",
-    "before repairjobs.client:compare_and_set",
-    "after repairjobs.client:compare_and_set",
-    "after repairjobs.services.telling:record_status_written",
-    "before repairjobs.errands:documents",
-    "after repairjobs.services.jobs:record_documents_written",
+    "after repairjobs.integrations.sms.vonage:VonageSms.send",
+    "before repairjobs.services.job_import:_enqueue_courtesy_sms",  # before the commit
+    "after repairjobs.services.sms_delivery:record_accepted",
+    "before repairjobs.services.status_updates:mark_write_started",
+    "before repairjobs.integrations.client_database:compare_and_set",
+    "after repairjobs.integrations.client_database:compare_and_set",
+    "after repairjobs.services.status_updates:record_status_written",
+    "before repairjobs.services.outbox.document_task:document_store",
+    "after repairjobs.services.outbox.document_task:record_documents_written",
 ]
-AGAIN = [each for each in BOUNDARIES if ":record" in each or "sms:send" in each]
+AGAIN = [each for each in BOUNDARIES if ":record" in each or "VonageSms.send" in each]
 
 PAY = """
 from decimal import Decimal
 from django.utils import timezone
 from repairjobs.models import Job
-from repairjobs.services.paying import receive_payment
+from repairjobs.services.payments import receive_payment
 for job in Job.objects.all():
     receive_payment(job_id=job.pk, reference=f"P-{job.pk}", amount=Decimal("9.00"), currency="GBP",
                     at=timezone.now())
@@ -48,7 +48,7 @@ class Stores(EmbeddedStores):
         return Counter(status for (status,) in self.ask("client", "SELECT Job_status FROM Jobs"))
 
     def owed(self):
-        return self.ask("repairjobs", "SELECT kind, subject FROM repairjobs_errand")
+        return self.ask("repairjobs", "SELECT kind, subject FROM repairjobs_outboxtask")
 
     def notes(self):
         return Counter(self.ask("repairjobs", "SELECT Job_id, Update_note FROM job_trans"))

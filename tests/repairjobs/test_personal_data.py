@@ -4,9 +4,10 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.utils import timezone
 
-from repairjobs.masking import masked_number
+from repairjobs.integrations.sms.base import InboundMessage
 from repairjobs.models import Job, OptOut, Sms
-from repairjobs.services import hearing, texting
+from repairjobs.services import private_messages, sms_webhooks
+from repairjobs.services.masking import mask_number
 from tests.common.doors import key
 from tests.repairjobs import desk
 from tests.repairjobs.factories import ClientJobFactory
@@ -34,14 +35,9 @@ def job():
     )
     desk.collect()
     desk.run()
-    texting.send_private_message(job_id=123, text="Heyho", at=timezone.now())
-    hearing.receive_sms(
-        message_uuid="m-1",
-        sender="447700900456",
-        recipient="447700900999",
-        text="Heyho back",
-        at=timezone.now(),
-    )
+    private_messages.send_private_message(job_id=123, text="Heyho", at=timezone.now())
+    reply = InboundMessage("m-1", "447700900456", "447700900999", "Heyho back")
+    sms_webhooks.receive_message(reply, at=timezone.now())
     desk.run()
     return Job.objects.get()
 
@@ -179,4 +175,4 @@ class TestTheAdmin:
     ],
 )
 def test_a_masked_number_tells_its_end_at_most(number, shown):
-    assert masked_number(number) == shown
+    assert mask_number(number) == shown

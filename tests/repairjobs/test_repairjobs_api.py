@@ -4,9 +4,10 @@ import json
 import pytest
 from django.db import connections
 
-from repairjobs.client import ClientUnavailable
-from repairjobs.models import ClientJob, DeliveryReport, Job, JobTransaction, Payment, Sms
-from repairjobs.services import hearing, parts
+from repairjobs.integrations.client_database import ClientUnavailable
+from repairjobs.integrations.sms.base import InboundMessage
+from repairjobs.models import ClientJob, DeliveryReceipt, Job, JobTransaction, Payment, Sms
+from repairjobs.services import parts, sms_webhooks
 from tests.repairjobs import desk
 from tests.repairjobs.desk import NOON
 from tests.repairjobs.factories import ClientJobFactory
@@ -213,8 +214,8 @@ class TestMessages:
     def test_show_both_ways(self, api, job, phone):
         sent = api.post("/jobs/123/messages", {"text": "Come at noon"}, format="json")
         desk.run()
-        reply = {"sender": "447700900123", "recipient": "447700900999", "text": "Yes"}
-        hearing.receive_sms(message_uuid="in-1", at=desk.NOON, **reply)
+        reply = InboundMessage("in-1", "447700900123", "447700900999", "Yes")
+        sms_webhooks.receive_message(reply, at=desk.NOON)
 
         rows = api.get("/jobs/123/messages").json()
 
@@ -292,7 +293,7 @@ class TestSandbox:
         refused = api.post("/client/jobs", {"Client_mobile": "07700 900123"}, format="json")
 
         assert refused.status_code == 409
-        assert "no id is left" in refused.json()["detail"]
+        assert "there is no id after" in refused.json()["detail"]
 
     def test_adds_and_changes_the_clients_rows(self, api):
         added = api.post("/client/jobs", {"Client_mobile": "07700 900123"}, format="json")
@@ -331,7 +332,7 @@ class TestWebhooks:
 
         assert answers == [200, 200]
         assert Sms.objects.get().state == "delivered"
-        assert DeliveryReport.objects.count() == 1
+        assert DeliveryReceipt.objects.count() == 1
 
     @pytest.mark.parametrize(
         "options",
@@ -351,7 +352,7 @@ class TestWebhooks:
         assert answer.status_code == 401
         assert answer.headers["WWW-Authenticate"] == "Bearer"
         assert Sms.objects.get().state == "accepted"
-        assert not DeliveryReport.objects.exists()
+        assert not DeliveryReceipt.objects.exists()
 
     def test_that_were_altered_change_nothing(self, api, hook):
         authorization = hook.authorization()
@@ -390,7 +391,7 @@ def test_a_client_that_is_away_is_503(api, monkeypatch):
     def away(*args, **kwargs):
         raise ClientUnavailable("gone")
 
-    monkeypatch.setattr("repairjobs.client.fetch", away)
+    monkeypatch.setattr("repairjobs.integrations.client_database.fetch", away)
 
     answer = api.get("/client/jobs/1")
 

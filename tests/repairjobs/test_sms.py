@@ -11,18 +11,17 @@ import requests
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from repairjobs import sms
-from repairjobs.sms import (
+from repairjobs.integrations.phone_numbers import normalize_number
+from repairjobs.integrations.sms import sms_provider
+from repairjobs.integrations.sms.base import (
+    InvalidSignature,
     SmsNotSent,
     SmsRefused,
     SmsUnknown,
-    WebhookForged,
-    WebhooksUnconfigured,
-    normalised,
-    segments,
-    send,
-    verified,
+    WebhookSecretMissing,
 )
+from repairjobs.integrations.sms.segments import count_segments
+from repairjobs.integrations.sms.vonage import verify_signature
 from tests.repairjobs.fake_vonage import (
     FROM,
     RETRY_AFTER,
@@ -36,7 +35,7 @@ NOW = datetime(2021, 1, 1, 12, tzinfo=UTC)
 
 
 def send_one(reference="courtesy-1", to=TO, text="Your job 00123 is open."):
-    return send(to=to, text=text, reference=reference)
+    return sms_provider().send(to=to, text=text, reference=reference)
 
 
 class TestNormalised:
@@ -60,15 +59,15 @@ class TestNormalised:
         ],
     )
     def test_is_e164_or_nothing(self, number, expected):
-        assert normalised(number) == expected
+        assert normalize_number(number) == expected
 
     @given(st.one_of(st.none(), st.text(), st.text("+0123456789 ()-x;=phonetxt.", max_size=300)))
     @example("\ud800")
     def test_never_raises_and_is_stable(self, number):
-        found = normalised(number)
+        found = normalize_number(number)
 
         assert found is None or (found[0] == "+" and found[1:].isdecimal())
-        assert found is None or normalised(found) in (found, None)
+        assert found is None or normalize_number(found) in (found, None)
 
 
 class TestSegments:
@@ -98,12 +97,12 @@ class TestSegments:
         ],
     )
     def test_counts_what_is_paid(self, text, expected):
-        assert segments(text) == expected
+        assert count_segments(text) == expected
 
     @given(st.text(max_size=1_000))
     @example("\ud800" * 71)
     def test_never_raises_and_grows(self, text):
-        assert 1 <= segments(text) <= segments(text + "a") <= len(text) // 33 + 2
+        assert 1 <= count_segments(text) <= count_segments(text + "a") <= len(text) // 33 + 2
 
 
 class TestSend:
@@ -325,7 +324,7 @@ LATEST = timedelta(minutes=5)
 @pytest.mark.usefixtures("_secret")
 class TestVerified:
     def test_answers_the_claims(self):
-        claims = verified(HOOK.body, signed(HOOK), at=NOW)
+        claims = verify_signature(HOOK.body, signed(HOOK), at=NOW)
 
         assert claims["jti"] == HOOK.jti
 
@@ -333,25 +332,25 @@ class TestVerified:
     def test_takes_the_scheme_in_any_case(self, scheme):
         token = signed(HOOK).removeprefix("Bearer ")
 
-        assert verified(HOOK.body, f"{scheme} {token}", at=NOW)["jti"] == HOOK.jti
+        assert verify_signature(HOOK.body, f"{scheme} {token}", at=NOW)["jti"] == HOOK.jti
 
     @pytest.mark.parametrize("age", [timedelta(0), LATEST, -LATEST])
     def test_takes_a_signature_of_now(self, age):
-        assert verified(HOOK.body, signed(HOOK, at=NOW - age), at=NOW)
+        assert verify_signature(HOOK.body, signed(HOOK, at=NOW - age), at=NOW)
 
     @pytest.mark.parametrize("age", [LATEST, -LATEST])
     def test_leaves_out_an_old_or_future_one(self, age):
         at = NOW - age - (timedelta(seconds=1) if age > timedelta(0) else -timedelta(seconds=1))
 
-        with pytest.raises(WebhookForged):
-            verified(HOOK.body, signed(HOOK, at=at), at=NOW)
+        with pytest.raises(InvalidSignature):
+            verify_signature(HOOK.body, signed(HOOK, at=at), at=NOW)
 
     @pytest.mark.parametrize(
         "body", [b"", HOOK.body + b" ", HOOK.body.replace(b"delivered", b"rejected "), b"\xff\x00"]
     )
     def test_leaves_out_an_altered_body(self, body):
-        with pytest.raises(WebhookForged):
-            verified(body, signed(HOOK), at=NOW)
+        with pytest.raises(InvalidSignature):
+            verify_signature(body, signed(HOOK), at=NOW)
 
     @pytest.mark.parametrize(
         "claims",
@@ -380,19 +379,19 @@ class TestVerified:
             {name: value for name, value in claims.items() if value is not None}, SIGNATURE_SECRET
         )
 
-        with pytest.raises(WebhookForged):
-            verified(HOOK.body, f"Bearer {token}", at=NOW)
+        with pytest.raises(InvalidSignature):
+            verify_signature(HOOK.body, f"Bearer {token}", at=NOW)
 
     @pytest.mark.parametrize("algorithm", ["HS384", "HS512", "none"])
     def test_leaves_out_other_algorithms(self, algorithm):
         secret = "" if algorithm == "none" else SIGNATURE_SECRET
 
-        with pytest.raises(WebhookForged):
-            verified(HOOK.body, signed(HOOK, algorithm=algorithm, secret=secret), at=NOW)
+        with pytest.raises(InvalidSignature):
+            verify_signature(HOOK.body, signed(HOOK, algorithm=algorithm, secret=secret), at=NOW)
 
     def test_leaves_out_another_secret(self):
-        with pytest.raises(WebhookForged):
-            verified(HOOK.body, signed(HOOK, secret=SIGNATURE_SECRET + "!"), at=NOW)
+        with pytest.raises(InvalidSignature):
+            verify_signature(HOOK.body, signed(HOOK, secret=SIGNATURE_SECRET + "!"), at=NOW)
 
     def test_leaves_out_every_altered_signature(self):
         authorization = signed(HOOK)
@@ -400,8 +399,8 @@ class TestVerified:
             other = "A" if authorization[place] != "A" else "B"
             altered = authorization[:place] + other + authorization[place + 1 :]
 
-            with pytest.raises(WebhookForged):
-                verified(HOOK.body, altered, at=NOW)
+            with pytest.raises(InvalidSignature):
+                verify_signature(HOOK.body, altered, at=NOW)
 
     @given(st.text(), st.binary())
     @example("Bearer a.b.c", b"")
@@ -410,21 +409,21 @@ class TestVerified:
     @example("Bearer é\ud800", b"")
     def test_leaves_out_garbage(self, text, body):
         for authorization in (text, f"Bearer {text}", f"Bearer {text}.{text}.{text}"):
-            with pytest.raises(WebhookForged):
-                verified(body, authorization, at=NOW)
+            with pytest.raises(InvalidSignature):
+                verify_signature(body, authorization, at=NOW)
 
     @pytest.mark.parametrize("header", ["[" * 5_000, '{"alg":' * 3_000, "1" * 5_000, '"HS256"'])
     def test_leaves_out_headers_that_break_parsers(self, header):
         token = jwt.utils.base64url_encode(header.encode()).decode()
 
-        with pytest.raises(WebhookForged):
-            verified(HOOK.body, f"Bearer {token}.{token}.{token}", at=NOW)
+        with pytest.raises(InvalidSignature):
+            verify_signature(HOOK.body, f"Bearer {token}.{token}.{token}", at=NOW)
 
     def test_needs_a_secret(self, settings):
         settings.VONAGE_SIGNATURE_SECRET = ""
 
-        with pytest.raises(WebhooksUnconfigured):
-            verified(HOOK.body, signed(HOOK), at=NOW)
+        with pytest.raises(WebhookSecretMissing):
+            verify_signature(HOOK.body, signed(HOOK), at=NOW)
 
 
 class TestTheFake:
@@ -495,9 +494,11 @@ def receiver(settings):
             status = 200
             try:
                 claims.append(
-                    sms.verified(body, self.headers.get("Authorization", ""), at=datetime.now(UTC))
+                    verify_signature(
+                        body, self.headers.get("Authorization", ""), at=datetime.now(UTC)
+                    )
                 )
-            except WebhookForged:
+            except InvalidSignature:
                 status = 401
             self.send_response(status)
             self.end_headers()

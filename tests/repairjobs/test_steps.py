@@ -1,8 +1,8 @@
 import pytest
 
-from repairjobs.documents import documents
-from repairjobs.models import ClientJob, Errand, Job, JobTransaction, OptOut, Sms
-from repairjobs.services import collecting, following
+from repairjobs.integrations.documents import document_store
+from repairjobs.models import ClientJob, Job, JobTransaction, OptOut, OutboxTask, Sms
+from repairjobs.services import holds, job_import, job_sync
 from tests.deadlines import after
 from tests.repairjobs import desk
 from tests.repairjobs.desk import NOON
@@ -31,7 +31,7 @@ class TestCollect:
             "EVENT courtesy SMS accepted",
             "PUT Job_status OPENED",
         ]
-        assert documents().get("00123") == {
+        assert document_store().get("00123") == {
             "job_id": "00123",
             "job_date": "2021-01-01",
             "job_type": "REPAIR",
@@ -49,7 +49,7 @@ class TestCollect:
             "parts": [],
             "attention": [],
         }
-        assert not Errand.objects.exists()
+        assert not OutboxTask.objects.exists()
 
     def test_writes_nothing_when_it_finds_nothing(self):
         ClientJobFactory()
@@ -97,7 +97,7 @@ class TestCollect:
         assert desk.collect() == 1
 
     def test_leaves_what_stands_far_below_to_the_sweep(self, monkeypatch):
-        monkeypatch.setattr(collecting, "LOOK_BACK", 2)
+        monkeypatch.setattr(job_import, "LOOK_BACK", 2)
         for job_id in (10, 20, 30):
             ClientJobFactory(job_id=job_id)
         desk.collect()
@@ -105,32 +105,32 @@ class TestCollect:
             ClientJobFactory(job_id=job_id)
 
         assert desk.collect() == 0
-        assert collecting.sweep_jobs(at=NOON) == 2
+        assert job_import.scan_table(at=NOON) == 2
         ClientJobFactory(job_id=-7)
-        assert collecting.sweep_jobs(at=NOON) == 1
+        assert job_import.scan_table(at=NOON) == 1
 
     def test_is_not_blinded_by_the_highest_id_of_all(self):
         ClientJobFactory(job_id=2**31 - 1)
         desk.collect()
         ClientJobFactory(job_id=7)
 
-        collecting.sweep_jobs(at=NOON)
+        job_import.scan_table(at=NOON)
 
         assert Job.objects.filter(pk=7).exists()
 
     def test_takes_more_than_a_chunk(self, monkeypatch):
-        monkeypatch.setattr(collecting, "CHUNK", 3)
-        monkeypatch.setattr("repairjobs.models.CHUNK", 2)
+        monkeypatch.setattr(job_import, "BATCH_SIZE", 3)
+        monkeypatch.setattr("repairjobs.models.client.BATCH_SIZE", 2)
         ClientJobFactory.create_batch(10)
 
         assert desk.collect() == 10
 
     def test_goes_on_where_it_was_cut_short(self, monkeypatch):
-        monkeypatch.setattr(collecting, "CHUNK", 3)
-        monkeypatch.setattr(collecting, "LOOK_BACK", 4)
+        monkeypatch.setattr(job_import, "BATCH_SIZE", 3)
+        monkeypatch.setattr(job_import, "LOOK_BACK", 4)
         ClientJobFactory.create_batch(10)
 
-        taken = [collecting.collect_jobs(at=NOON, has_time_left=after(1)) for _ in range(4)]
+        taken = [job_import.import_new_jobs(at=NOON, has_time_left=after(1)) for _ in range(4)]
 
         assert sum(taken) == 10
         assert min(taken) > 0
@@ -142,8 +142,8 @@ class TestCollect:
         with django_assert_max_num_queries(40, using="repairjobs"):
             assert desk.collect() == 300
 
-        assert Errand.objects.filter(kind="sms").count() == 300
-        assert Errand.objects.filter(kind="document").count() == 300
+        assert OutboxTask.objects.filter(kind="sms").count() == 300
+        assert OutboxTask.objects.filter(kind="document").count() == 300
 
     def test_texts_who_can_be_texted_among_many(self, phone):
         OptOut.objects.create(number="+447700900002", since=NOON)
@@ -156,22 +156,22 @@ class TestCollect:
         assert [to for to, text in phone.received] == ["+447700900001"]
         assert [desk.sms_of(job_id) for job_id in range(1, 5)] == [
             [("courtesy", "accepted")],
-            *[[("courtesy", "withheld")]] * 3,
+            *[[("courtesy", "suppressed")]] * 3,
         ]
         assert set(ClientJob.objects.values_list("status", flat=True)) == {"OPENED"}
 
     def test_sweeps_in_pieces_round_and_round(self, monkeypatch):
         ClientJobFactory(job_id=5_000)
         desk.collect()
-        monkeypatch.setattr(collecting, "SWEEP_ROWS", 2)
+        monkeypatch.setattr(job_import, "SCAN_ROWS", 2)
         for job_id in range(1, 6):
             ClientJobFactory(job_id=job_id)
 
-        found = [collecting.sweep_jobs(at=NOON) for _ in range(5)]
+        found = [job_import.scan_table(at=NOON) for _ in range(5)]
         ClientJobFactory(job_id=0)
 
         assert found == [2, 2, 1, 0, 0]
-        assert sum(collecting.sweep_jobs(at=NOON) for _ in range(5)) == 1
+        assert sum(job_import.scan_table(at=NOON) for _ in range(5)) == 1
 
     def test_flags_a_closed_job_that_is_new_again(self):
         carry_to_closed(1)
@@ -224,7 +224,7 @@ class TestGoingLive:
         assert phone.received == []
         assert Job.objects.filter(status="NEW").count() == 21
         assert desk.attention(rows[0].job_id) == [
-            "collected when going live: adopt_jobs decides whether to text"
+            "on hold since going live: adopt_jobs decides whether to text"
         ]
 
     def test_texts_who_comes_later_all_the_same(self, phone):
@@ -242,8 +242,8 @@ class TestGoingLive:
     def test_opens_them_when_somebody_has_decided(self, phone, text, received):
         ClientJobFactory.create_batch(21)
         desk.collect()
-        collecting.adopt_jobs(text=text, at=NOON)
-        collecting.adopt_jobs(text=text, at=NOON)
+        holds.release_held_jobs(text=text, at=NOON)
+        holds.release_held_jobs(text=text, at=NOON)
 
         desk.run()
 
@@ -252,10 +252,10 @@ class TestGoingLive:
         assert desk.attention(Job.objects.first().pk) == []
 
     def test_holds_all_when_it_breaks_off(self, phone, monkeypatch):
-        monkeypatch.setattr(collecting, "CHUNK", 10)
+        monkeypatch.setattr(job_import, "BATCH_SIZE", 10)
         ClientJobFactory.create_batch(30)
         with monkeypatch.context() as patch:
-            patch.setattr(collecting, "_complete_collection", lambda at: None)
+            patch.setattr(job_import, "_complete_import", lambda at: None)
             desk.collect()
         ClientJobFactory(job_id=1_000_000)
 
@@ -265,14 +265,14 @@ class TestGoingLive:
         assert phone.received == []
 
     def test_is_over_when_the_first_look_was_not_cut_short(self, phone, monkeypatch):
-        monkeypatch.setattr(collecting, "CHUNK", 10)
+        monkeypatch.setattr(job_import, "BATCH_SIZE", 10)
         ClientJobFactory.create_batch(30)
 
         for _ in range(3):
-            collecting.collect_jobs(at=NOON, has_time_left=after(1))
+            job_import.import_new_jobs(at=NOON, has_time_left=after(1))
         desk.run()
 
-        assert Job.objects.filter(is_held=True).count() == 30
+        assert Job.objects.filter(is_on_hold=True).count() == 30
         assert phone.received == []
 
 
@@ -315,7 +315,7 @@ class TestFollow:
         desk.follow()
         desk.follow()
 
-        assert "is not one we know" in desk.attention(1)[0]
+        assert "is unknown" in desk.attention(1)[0]
         assert len(desk.ledger(1)) == 4
 
     def test_brings_changed_facts_without_saying_them(self):
@@ -326,7 +326,7 @@ class TestFollow:
         desk.run()
 
         assert desk.ledger(1)[-1] == "GET Client_lastname, Client_mobile changed"
-        customer = documents().get("00001")["customer"][0]
+        customer = document_store().get("00001")["customer"][0]
         assert (customer["client_mobile"], customer["client_lastname"]) == ("07700 900456", "")
 
     def test_flags_a_row_that_has_gone_until_it_is_back(self):
@@ -334,15 +334,15 @@ class TestFollow:
         ClientJob.objects.all().delete()
         desk.follow()
         desk.follow()
-        assert desk.attention(1) == ["the client's row has gone"]
+        assert desk.attention(1) == ["the client deleted the row"]
 
         ClientJobFactory(job_id=1, status="IN PROGRESS")
         desk.follow()
 
         assert desk.attention(1) == []
         assert desk.ledger(1)[-2:] == [
-            "GET found no row any more",
-            "GET found the row again; Job_status IN PROGRESS",
+            "GET row not found",
+            "GET row found again; Job_status IN PROGRESS",
         ]
 
     def test_opens_a_row_that_came_back(self):
@@ -350,7 +350,7 @@ class TestFollow:
         desk.collect()
         ClientJob.objects.all().delete()
         desk.run()
-        assert "the client's row has gone" in desk.attention(1)
+        assert "the client deleted the row" in desk.attention(1)
 
         ClientJobFactory(job_id=1)
         desk.follow()
@@ -360,7 +360,7 @@ class TestFollow:
         assert desk.ledger(1).count("PUT Job_status OPENED") == 1
 
     def test_looks_at_jobs_in_chunks(self, monkeypatch):
-        monkeypatch.setattr("repairjobs.models.CHUNK", 3)
+        monkeypatch.setattr("repairjobs.models.jobs.BATCH_SIZE", 3)
         ClientJobFactory.create_batch(10)
         desk.collect()
         ClientJob.objects.update(status="IN PROGRESS")
@@ -368,22 +368,22 @@ class TestFollow:
         assert desk.follow() == 10
 
     def test_cut_short_comes_to_all_when_it_begins_anywhere(self, monkeypatch):
-        monkeypatch.setattr("repairjobs.models.CHUNK", 3)
+        monkeypatch.setattr("repairjobs.models.jobs.BATCH_SIZE", 3)
         ids = [row.job_id for row in ClientJobFactory.create_batch(10)]
         desk.collect()
         ClientJob.objects.update(status="IN PROGRESS")
 
         for start in ids:
-            following.follow_jobs(at=NOON, start=start, has_time_left=after(1))
+            job_sync.sync_jobs(at=NOON, start=start, has_time_left=after(1))
 
         assert Job.objects.filter(status="IN PROGRESS").count() == 10
 
     def test_may_begin_anywhere_among_the_jobs(self):
-        assert isinstance(Job.objects.none().anywhere(), int)
+        assert isinstance(Job.objects.none().random_id(), int)
         ids = {row.job_id for row in ClientJobFactory.create_batch(3)}
         desk.collect()
 
-        assert {Job.objects.all().anywhere() for _ in range(100)} == ids
+        assert {Job.objects.all().random_id() for _ in range(100)} == ids
 
 
 class TestClose:
@@ -488,4 +488,4 @@ def assert_closed(phone):
     assert notes.count("PUT Job_status OPENED") == notes.count("PUT Job_status CLOSED") == 1
     assert notes[-2:] == ["EVENT feedback SMS accepted", "PUT Job_status CLOSED"]
     assert Sms.objects.count() == 2
-    assert not Errand.objects.exists()
+    assert not OutboxTask.objects.exists()

@@ -10,7 +10,7 @@ from typing import Any
 import pymysql
 import requests
 
-from repairjobs.models import plain_status
+from repairjobs.models import normalize_status
 from tests.repairjobs.fake_vonage import Accepted, FakeVonage, Webhook
 from tests.servers import MariaDB
 
@@ -86,23 +86,23 @@ class Web:
 class Client(Neighbour):
     """Takes in jobs a few at a time, and works on those that are open."""
 
-    def __init__(self, database: MariaDB, *, jobs: int, chance: random.Random) -> None:
+    def __init__(self, database: MariaDB, *, jobs: int, rng: random.Random) -> None:
         super().__init__()
         self.database = database
-        self.chance = chance
+        self.rng = rng
         self.todo = list(range(1, jobs + 1))
-        chance.shuffle(self.todo)
+        rng.shuffle(self.todo)
         self.few = max(jobs // 20, 5)
 
     def act(self) -> None:
         with closing(self.database.connected("client")) as connection:
             cursor = connection.cursor()
             cursor.execute("SELECT Job_id, Job_status FROM Jobs WHERE Job_status <> 'CLOSED'")
-            statuses = {job_id: plain_status(status) for job_id, status in cursor.fetchall()}
+            statuses = {job_id: normalize_status(status) for job_id, status in cursor.fetchall()}
             if list(statuses.values()).count("NEW") < self.few:
                 self.take_in(cursor)
             for job_id, status in statuses.items():
-                if self.chance.random() < 0.5:
+                if self.rng.random() < 0.5:
                     self.work_on(job_id, status, cursor)
 
     def take_in(self, cursor: Any) -> None:
@@ -124,27 +124,27 @@ class Client(Neighbour):
             "IN PROGRESS": ["JOB COMPLETED"],
         }
         if status in after:
-            spelled = self.chance.choice(SPELLINGS[self.chance.choice(after[status])])
+            spelled = self.rng.choice(SPELLINGS[self.rng.choice(after[status])])
             cursor.execute("UPDATE Jobs SET Job_status = %s WHERE Job_id = %s", (spelled, job_id))
 
 
 class Payers(Neighbour):
     """Pay each job once or twice, some early; some payments are reported twice."""
 
-    def __init__(self, database: MariaDB, web: Web, *, jobs: int, chance: random.Random) -> None:
+    def __init__(self, database: MariaDB, web: Web, *, jobs: int, rng: random.Random) -> None:
         super().__init__()
         self.database, self.web = database, web
-        self.chance = chance
+        self.rng = rng
         ids = range(1, jobs + 1)
-        self.early = {job_id for job_id in ids if chance.random() < 0.3}
-        self.todo = {job_id: chance.choice([1, 1, 1, 1, 2]) for job_id in ids}
+        self.early = {job_id for job_id in ids if rng.random() < 0.3}
+        self.todo = {job_id: rng.choice([1, 1, 1, 1, 2]) for job_id in ids}
         self.paid: Counter[int] = Counter()
 
     def act(self) -> None:
         with closing(self.database.connected("client")) as connection:
             cursor = connection.cursor()
             cursor.execute("SELECT Job_id, Job_status FROM Jobs WHERE Job_status <> 'CLOSED'")
-            statuses = {job_id: plain_status(status) for job_id, status in cursor.fetchall()}
+            statuses = {job_id: normalize_status(status) for job_id, status in cursor.fetchall()}
         for job_id, status in statuses.items():
             is_time = job_id in self.early or status == "JOB COMPLETED"
             while is_time and self.paid[job_id] < self.todo[job_id] and self.pay(job_id):
@@ -155,7 +155,7 @@ class Payers(Neighbour):
         reference = f"P-{job_id}-{self.paid[job_id]}"
         payment = {"reference": reference, "amount": "9.00", "currency": "GBP"}
         answer = self.web.request("POST", f"/jobs/{job_id}/payments", json=payment)
-        if answer is not None and answer.ok and self.chance.random() < 0.2:
+        if answer is not None and answer.ok and self.rng.random() < 0.2:
             again = self.web.request("POST", f"/jobs/{job_id}/payments", json=payment)
             if again is not None and again.status_code != 200:
                 raise Wrong(f"a known payment: {again.status_code}")
@@ -167,10 +167,10 @@ class Carrier(Neighbour):
 
     LATE = 30
 
-    def __init__(self, vonage: FakeVonage, web: Web, *, chance: random.Random) -> None:
+    def __init__(self, vonage: FakeVonage, web: Web, *, rng: random.Random) -> None:
         super().__init__()
         self.vonage, self.web = vonage, web
-        self.chance = chance
+        self.rng = rng
         self.seen = 0
         self.waiting: list[Webhook] = []
         self.undeliverable: set[str] = set()
@@ -182,17 +182,17 @@ class Carrier(Neighbour):
         for sms in news:
             self.waiting += self.reports(sms)
         while len(self.waiting) > (0 if self.is_last_call else self.LATE):
-            self.send(self.waiting.pop(self.chance.randrange(len(self.waiting))))
+            self.send(self.waiting.pop(self.rng.randrange(len(self.waiting))))
 
     def reports(self, sms: Accepted) -> list[Webhook]:
-        fate = self.chance.random()
+        fate = self.rng.random()
         if fate < 0.05:
             return []
         if fate < 0.1:
             self.undeliverable.add(sms.client_ref)
         end = "undeliverable" if fate < 0.1 else "delivered"
         webhooks = [self.vonage.status(sms, "submitted"), self.vonage.status(sms, end)]
-        return webhooks + [each for each in webhooks if self.chance.random() < 0.1]
+        return webhooks + [each for each in webhooks if self.rng.random() < 0.1]
 
     def send(self, webhook: Webhook) -> None:
         (status,) = webhook.send(f"{self.web.url}/webhooks/vonage/status")
@@ -207,15 +207,15 @@ class Carrier(Neighbour):
 class Readers(Neighbour):
     """Look around while everything else happens."""
 
-    def __init__(self, web: Web, *, jobs: int, chance: random.Random) -> None:
+    def __init__(self, web: Web, *, jobs: int, rng: random.Random) -> None:
         super().__init__()
-        self.web, self.jobs, self.chance = web, jobs, chance
+        self.web, self.jobs, self.rng = web, jobs, rng
 
     def act(self) -> None:
-        job = f"/jobs/{self.chance.randint(1, self.jobs)}"
+        job = f"/jobs/{self.rng.randint(1, self.jobs)}"
         lists = ["/jobs?limit=5", "/jobs?attention=true&limit=5", "/transactions?limit=5"]
         places = [*lists, job, f"{job}/transactions", f"{job}/messages", "/", "/metrics"]
-        self.web.request("GET", self.chance.choice(places))
+        self.web.request("GET", self.rng.choice(places))
 
 
 def job_of(sms: Accepted) -> tuple[int, str]:

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from repairjobs.services.collecting import LOOK_BACK
+from repairjobs.services.job_import import LOOK_BACK
 from serverless.handlers import SPARE_SECONDS
 from tests.processes import eventually
 from tests.repairjobs.embedded import EmbeddedStores
@@ -137,7 +137,7 @@ class TestTime:
             eventually(lambda: vonage.posts, "an SMS is out")
             text.kill()
             failed = invocation.exception()
-        stores.ask("repairjobs", "UPDATE repairjobs_errand SET due_at = '2020-01-01'")
+        stores.ask("repairjobs", "UPDATE repairjobs_outboxtask SET due_at = '2020-01-01'")
         then = text.invoke()
 
         assert isinstance(failed, Failed)
