@@ -4,9 +4,9 @@ from repairjobs.integrations import sms
 from repairjobs.integrations.documents import mongodb
 from repairjobs.integrations.documents.mongodb import MongoDocumentStore
 from repairjobs.integrations.documents.sql import SqlDocumentStore
-from tests.repairjobs.desk import Phone
-from tests.repairjobs.fake_vonage import vonage
-from tests.repairjobs.mongod import mongo_server_url, mongo_url
+from tests.support.repairjobs.fake_vonage import vonage
+from tests.support.repairjobs.mongod import mongo_server_url, mongo_url
+from tests.support.repairjobs.workflow_driver import Phone
 
 __all__ = ["mongo_server_url", "mongo_url", "vonage"]
 

@@ -22,8 +22,8 @@ from repairjobs.models import (
 from repairjobs.services import parts, sms_delivery, sms_webhooks
 from repairjobs.services.outbox.base import TaskKind
 from repairjobs.widgets import widgets
-from tests.repairjobs import desk
-from tests.repairjobs.factories import NOON, ClientJobFactory
+from tests.support.repairjobs import workflow_driver as driver
+from tests.support.repairjobs.factories import NOON, ClientJobFactory
 
 FLAG = "the client's row has gone"
 
@@ -32,9 +32,9 @@ pytestmark = pytest.mark.django_db(databases="__all__")
 
 @pytest.fixture
 def job(phone):
-    desk.go_live()
+    driver.go_live()
     ClientJobFactory(job_id=1)
-    desk.collect()
+    driver.import_jobs()
 
 
 @pytest.fixture
@@ -59,38 +59,38 @@ def operate(client, django_user_model):
 )
 def test_settles_sms_that_may_have_left(job, phone, operate, action, texts):
     phone.answers = [SmsUnknown("timeout")]
-    desk.run()
-    assert desk.attention(1)
+    driver.run_outbox()
+    assert driver.attention_of(1)
 
     assert operate("sms", action, Sms.objects.all()) == ["Settled 1 SMS."]
-    desk.run()
+    driver.run_outbox()
 
     assert len(phone.received) == texts
-    assert desk.status_of(1) == ("OPENED", "OPENED", "OPENED")
-    assert desk.attention(1) == []
+    assert driver.statuses_of(1) == ("OPENED", "OPENED", "OPENED")
+    assert driver.attention_of(1) == []
     assert operate("sms", action, Sms.objects.all()) == ["Settled 0 SMS."]
-    desk.run()
+    driver.run_outbox()
     assert len(phone.received) == texts
     entry = LogEntry.objects.get()
     assert entry.user.username == "operator"
     assert entry.change_message.startswith("Settled: it was")
-    assert any("settled by hand" in note for note in desk.ledger(1))
+    assert any("settled by hand" in note for note in driver.ledger_of(1))
 
 
 def test_makes_due_what_was_given_up(job, phone, operate):
     phone.answers = [SmsNotSent("refused")] * TaskKind.max_attempts
     for _ in range(TaskKind.max_attempts):
-        desk.run()
-        desk.wait(hours=1)
+        driver.run_outbox()
+        driver.let_time_pass(hours=1)
     assert OutboxTask.objects.dead_letters().count() == 1
 
     assert operate("task", "retry", OutboxTask.objects.all()) == ["1 outbox_tasks are due now."]
-    desk.run()
+    driver.run_outbox()
 
     assert len(phone.received) == 1
-    assert desk.status_of(1)[0] == "OPENED"
+    assert driver.statuses_of(1)[0] == "OPENED"
     assert LogEntry.objects.get().change_message == "Due now, with all attempts before it."
-    assert "EVENT sms is due now, by hand" in desk.ledger(1)
+    assert "EVENT sms is due now, by hand" in driver.ledger_of(1)
 
 
 @pytest.mark.parametrize("page", ["sms", "task", "job", "jobtransaction"])
@@ -111,7 +111,7 @@ def test_adds_changes_and_deletes_nothing_by_hand(job, client, django_user_model
 def test_is_asked_first(job, phone, client, django_user_model, page, action):
     client.force_login(django_user_model.objects.create_superuser("operator"))
     phone.answers = [SmsUnknown("timeout")]
-    desk.run(OutboxKind.SMS)
+    driver.run_outbox(OutboxKind.SMS)
     row = (Sms if page == "sms" else OutboxTask).objects.first()
 
     answer = client.post(
@@ -129,9 +129,9 @@ class TestWhatIsAsked:
     def ask(self, job, phone, admin_client):
         for number in (2, 3):
             ClientJobFactory(job_id=number)
-        desk.collect()
+        driver.import_jobs()
         phone.answers = [SmsUnknown("timeout")]
-        desk.run()
+        driver.run_outbox()
 
         def ask(action, **which):
             chosen = [row.pk for row in Sms.objects.filter(**which)]
@@ -189,10 +189,10 @@ class TestWhatIsAsked:
 class TestAcknowledge:
     @pytest.fixture
     def gone(self, job):
-        desk.run()
+        driver.run_outbox()
         ClientJob.objects.all().delete()
-        desk.follow()
-        assert desk.attention(1) == [FLAG]
+        driver.sync_jobs()
+        assert driver.attention_of(1) == [FLAG]
 
     @pytest.fixture
     def someone(self, client, django_user_model):
@@ -212,10 +212,10 @@ class TestAcknowledge:
 
         asked = client.get(self.PAGE)
         assert asked.context["named"] == [FLAG]
-        assert desk.attention(1) == [FLAG]
+        assert driver.attention_of(1) == [FLAG]
         client.post(self.PAGE, dict(asked.context["sent"]))
 
-        assert desk.attention(1) == []
+        assert driver.attention_of(1) == []
         entry = LogEntry.objects.get()
         assert (entry.user.username, entry.change_message) == ("someone", "Marked 1 as seen.")
 
@@ -232,7 +232,7 @@ class TestAcknowledge:
         answer = someone("view_job").post(self.PAGE, {"flag": "missing"})
 
         assert answer.status_code == 403
-        assert desk.attention(1) == [FLAG]
+        assert driver.attention_of(1) == [FLAG]
 
 
 class TestJobPage:
@@ -243,9 +243,9 @@ class TestJobPage:
 
     @pytest.fixture
     def lived(self, job, phone):
-        desk.run()
+        driver.run_outbox()
         sms_delivery.send_private_message(job_id=1, text="Your call", at=timezone.now())
-        desk.run()
+        driver.run_outbox()
         sms_webhooks.receive_message(
             message_uuid="m-1",
             sender="447700900123",
@@ -253,9 +253,9 @@ class TestJobPage:
             text="Heyho",
             at=timezone.now(),
         )
-        desk.pay(1)
+        driver.pay(1)
         parts.add_part(job_id=1, part_number="B-7", name="Belt", quantity=2)
-        desk.run()
+        driver.run_outbox()
         OutboxTask.objects.enqueue(Job.objects.get(), OutboxKind.STATUS, "CLOSED")
 
     def test_tells_all_of_a_job_oldest_first(self, lived, admin_client):
@@ -308,9 +308,9 @@ class TestLists:
     def some(self, job, phone):
         for number in (2, 3):
             ClientJobFactory(job_id=number, mobile="none" if number == 2 else "07700 900124")
-        desk.collect()
-        desk.run()
-        desk.pay(1)
+        driver.import_jobs()
+        driver.run_outbox()
+        driver.pay(1)
         OptOut.objects.create(number="+447700900456", since=NOON)
 
     def ids(self, answer):
@@ -463,8 +463,8 @@ class TestCards:
     def test_tell_what_a_person_must_look_at(self, job, phone):
         ClientJobFactory(job_id=2, mobile="none")
         phone.answers = [SmsUnknown("timeout")]
-        desk.collect()
-        desk.run()
+        driver.import_jobs()
+        driver.run_outbox()
         figures = {card.title: card for card in self.shown("job", "sms")[:3]}
 
         assert figures["Needs attention"].value == "2"
@@ -480,8 +480,8 @@ class TestCards:
         assert "To be looked at" not in calm
 
         ClientJobFactory(job_id=2, mobile="none")
-        desk.collect()
-        desk.run()
+        driver.import_jobs()
+        driver.run_outbox()
         page = admin_client.get("/admin/").content.decode()
 
         above = page[page.index("To be looked at") : page.index("<section")]
@@ -492,9 +492,9 @@ class TestCards:
     def test_lead_to_what_they_count(self, job, phone, admin_client):
         for number in (2, 3):
             ClientJobFactory(job_id=number)
-        desk.collect()
+        driver.import_jobs()
         phone.answers = [SmsUnknown("timeout")]
-        desk.run()
+        driver.run_outbox()
         Job.objects.filter(pk=2).update(closed_at=NOON)
         counted = {
             card.title: len(admin_client.get(card.link).context["cl"].result_list)
@@ -511,7 +511,7 @@ class TestCards:
 
     def test_chart_statuses_and_outcomes(self, job, phone):
         Sms.objects.update(created_at=timezone.now())
-        desk.run()
+        driver.run_outbox()
         statuses, outcomes = self.shown("job", "sms")[-2:]
 
         assert dict(zip(statuses.labels, statuses.series["Jobs"], strict=True)) == {

@@ -16,8 +16,8 @@ from repairjobs.models import ClientJob, Job, OutboxTask, Sms, SmsState
 from repairjobs.services import parts, reconciliation
 from repairjobs.services.reconciliation import differences
 from tests.deadlines import after
-from tests.repairjobs import desk
-from tests.repairjobs.factories import ClientJobFactory
+from tests.support.repairjobs import workflow_driver as driver
+from tests.support.repairjobs.factories import ClientJobFactory
 
 pytestmark = pytest.mark.django_db(databases=["repairjobs", "client"])
 
@@ -37,10 +37,10 @@ class TestReconcile:
     @pytest.fixture(autouse=True)
     def job(self, monkeypatch):
         monkeypatch.setattr(reconcile_jobs, "sleep", lambda seconds: None)
-        desk.go_live()
+        driver.go_live()
         ClientJobFactory(job_id=1)
-        desk.collect()
-        desk.run()
+        driver.import_jobs()
+        driver.run_outbox()
 
     def found(self):
         out = StringIO()
@@ -52,25 +52,27 @@ class TestReconcile:
         assert "No difference" in command("reconcile_jobs")
 
     def test_tells_a_status_that_was_not_followed(self):
-        desk.put(1, "IN PROGRESS")
+        driver.set_client_status(1, "IN PROGRESS")
 
         assert self.found() == ["job 00001: IN PROGRESS at the client, OPENED here"]
 
     def test_leaves_out_what_settles_meanwhile(self, monkeypatch):
         ClientJobFactory(job_id=2)
         ClientJob.objects.filter(job_id=1).delete()
-        monkeypatch.setattr(reconcile_jobs, "sleep", lambda _: (desk.collect(), desk.run()))
+        monkeypatch.setattr(
+            reconcile_jobs, "sleep", lambda _: (driver.import_jobs(), driver.run_outbox())
+        )
 
         assert self.found() == ["job 00001: the client has no row"]
 
     def test_by_the_clock_leaves_it_out_too(self, monkeypatch):
         ClientJobFactory(job_id=2)
-        desk.collect()
+        driver.import_jobs()
         ClientJob.objects.filter(job_id=1).delete()
 
         def then_settled(**options):
             yield from differences(**options)
-            desk.run()
+            driver.run_outbox()
 
         monkeypatch.setattr(reconciliation, "differences", then_settled)
 
@@ -87,8 +89,8 @@ class TestReconcile:
     def test_cut_short_tells_of_the_jobs_where_it_began(self, monkeypatch):
         monkeypatch.setattr("repairjobs.models.jobs.BATCH_SIZE", 1)
         ClientJobFactory.create_batch(2)
-        desk.collect()
-        desk.run()
+        driver.import_jobs()
+        driver.run_outbox()
         ClientJob.objects.all().delete()
         last = Job.objects.order_by("pk").last()
 
@@ -114,7 +116,7 @@ class TestAdopt:
     @pytest.mark.parametrize(("choice", "kept"), [("--text", 21), ("--silent", 0)])
     def test_decides_for_all_that_were_held(self, choice, kept):
         ClientJobFactory.create_batch(21)
-        desk.collect()
+        driver.import_jobs()
 
         assert "Released 21 jobs" in command("adopt_jobs", choice)
         assert "Released 0 jobs" in command("adopt_jobs", choice)
@@ -124,7 +126,7 @@ class TestAdopt:
 
     def test_may_only_say_how_many_there_are(self):
         ClientJobFactory.create_batch(21)
-        desk.collect()
+        driver.import_jobs()
 
         assert "Would release 21 jobs, texting" in command("adopt_jobs", "--text", "--dry-run")
         assert Job.objects.on_hold().count() == 21
@@ -150,8 +152,8 @@ class TestTheDemo:
         assert phone.received == []
         ids = set(ClientJob.objects.values_list("pk", flat=True)) - set(Job.objects.in_bulk())
         assert len(ids) == 2
-        desk.collect()
-        desk.run()
+        driver.import_jobs()
+        driver.run_outbox()
         accepted = Sms.objects.filter(state=SmsState.ACCEPTED, job_id__in=ids)
         assert len(phone.received) == accepted.count()
         assert not Job.objects.on_hold().exists()
@@ -188,14 +190,14 @@ class TestTheDemo:
             return Answer(getattr(api, method.lower())(path, json, format="json"))
 
         monkeypatch.setattr(sandbox_api, "_request", request)
-        desk.go_live()
+        driver.go_live()
         rng = random.Random(1)
 
         for _ in range(12):
             simulator.simulate_client(rng=rng)
-            desk.collect()
-            desk.follow()
-            desk.run()
+            driver.import_jobs()
+            driver.sync_jobs()
+            driver.run_outbox()
 
         assert set(ClientJob.objects.values_list("status", flat=True)) >= {"CLOSED", "IN PROGRESS"}
 

@@ -21,7 +21,7 @@ from repairjobs.integrations.documents.base import DocumentsUnavailable
 from repairjobs.integrations.documents.mongodb import MongoDocumentStore
 from repairjobs.integrations.documents.sql import SqlDocumentStore
 from tests.processes import free_port
-from tests.repairjobs.mongod import NoMongod, running_mongod
+from tests.support.repairjobs.mongod import NoMongod, running_mongod
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["repairjobs"])
 

@@ -41,9 +41,9 @@ from repairjobs.services.outbox import document_task, runner
 from repairjobs.services.outbox.base import TaskKind
 from repairjobs.services.outbox.document_task import DocumentTask
 from repairjobs.services.outbox.sms_task import SmsTask
-from tests.repairjobs import desk
-from tests.repairjobs.desk import NOON, Phone
-from tests.repairjobs.factories import ClientJobFactory
+from tests.support.repairjobs import workflow_driver as driver
+from tests.support.repairjobs.factories import ClientJobFactory
+from tests.support.repairjobs.workflow_driver import NOON, Phone
 
 pytestmark = pytest.mark.django_db(databases=["repairjobs", "client"])
 
@@ -54,13 +54,13 @@ class Killed(BaseException):
 
 @pytest.fixture(autouse=True)
 def live(phone):
-    desk.go_live()
+    driver.go_live()
 
 
 @pytest.fixture
 def job():
     ClientJobFactory(job_id=1)
-    desk.collect()
+    driver.import_jobs()
     return Job.objects.get()
 
 
@@ -121,22 +121,22 @@ class TestACrash:
         crash_in(monkeypatch, owner, name, after=after)
 
         with pytest.raises(Killed):
-            desk.run()
+            driver.run_outbox()
         for _ in range(3):
-            desk.wait(hours=1)
-            desk.run()
-            desk.follow()
-        desk.run()
+            driver.let_time_pass(hours=1)
+            driver.run_outbox()
+            driver.sync_jobs()
+        driver.run_outbox()
 
         assert len(phone.received) == texts
-        assert desk.status_of(1) == ("OPENED", "OPENED", "OPENED")
-        assert desk.ledger(1).count("PUT Job_status OPENED") == 1
-        assert bool(desk.attention(1)) is is_flagged
+        assert driver.statuses_of(1) == ("OPENED", "OPENED", "OPENED")
+        assert driver.ledger_of(1).count("PUT Job_status OPENED") == 1
+        assert bool(driver.attention_of(1)) is is_flagged
         assert not OutboxTask.objects.exists()
 
     def test_leaves_to_its_claim_what_another_finished(self, job, phone):
         [first] = OutboxTask.objects.claim(OutboxKind.SMS)
-        desk.wait(hours=1)
+        driver.let_time_pass(hours=1)
         [second] = OutboxTask.objects.claim(OutboxKind.SMS)
 
         runner.run_batch(SmsTask, [second], timezone.now)
@@ -149,99 +149,101 @@ class TestSms:
     def test_that_was_refused_lets_the_job_go_on_flagged(self, job, phone):
         phone.answers = [SmsRefused("Vonage answered 422")]
 
-        desk.run()
+        driver.run_outbox()
 
-        assert desk.status_of(1) == ("OPENED", "OPENED", "OPENED")
-        assert desk.attention(1) == ["the courtesy SMS did not arrive: Vonage answered 422"]
-        assert desk.sms_of(1) == [("courtesy", "failed")]
+        assert driver.statuses_of(1) == ("OPENED", "OPENED", "OPENED")
+        assert driver.attention_of(1) == ["the courtesy SMS did not arrive: Vonage answered 422"]
+        assert driver.sms_of(1) == [("courtesy", "failed")]
 
     def test_that_did_not_leave_is_sent_later(self, job, phone):
         phone.answers = [SmsNotSent("Vonage answered 429", retry_after=6_000.0), None]
 
-        desk.run()
-        assert (phone.received, desk.sms_of(1)) == ([], [("courtesy", "queued")])
-        desk.wait(minutes=90)
-        desk.run()
+        driver.run_outbox()
+        assert (phone.received, driver.sms_of(1)) == ([], [("courtesy", "queued")])
+        driver.let_time_pass(minutes=90)
+        driver.run_outbox()
         assert phone.received == []
-        desk.wait(minutes=20)
-        desk.run()
+        driver.let_time_pass(minutes=20)
+        driver.run_outbox()
 
         assert len(phone.received) == 1
-        assert desk.status_of(1)[0] == "OPENED"
+        assert driver.statuses_of(1)[0] == "OPENED"
 
     def test_that_never_leaves_is_quarantined_and_can_be_retried(self, job, phone):
         phone.answers = [SmsNotSent("refused")] * TaskKind.max_attempts
         for _ in range(TaskKind.max_attempts):
-            desk.run()
-            desk.wait(hours=1)
-        desk.run()
+            driver.run_outbox()
+            driver.let_time_pass(hours=1)
+        driver.run_outbox()
 
-        assert desk.attention(1)[0].startswith("failed too often: sms")
+        assert driver.attention_of(1)[0].startswith("failed too often: sms")
         assert ClientJob.objects.get().status == "NEW"
         runner.retry_task(OutboxTask.objects.dead_letters().get(), at=NOON)
-        desk.run()
+        driver.run_outbox()
 
         assert len(phone.received) == 1
-        assert desk.attention(1) == []
-        assert desk.status_of(1)[0] == "OPENED"
+        assert driver.attention_of(1) == []
+        assert driver.statuses_of(1)[0] == "OPENED"
 
     def test_that_may_have_left_holds_the_job_for_a_while(self, job, phone):
         phone.answers = [SmsUnknown("Vonage answered 500")]
 
-        desk.run()
+        driver.run_outbox()
         assert ClientJob.objects.get().status == "NEW"
-        assert desk.attention(1) == ["the courtesy SMS was perhaps sent"]
-        desk.wait(minutes=14)
-        desk.run()
+        assert driver.attention_of(1) == ["the courtesy SMS was perhaps sent"]
+        driver.let_time_pass(minutes=14)
+        driver.run_outbox()
         assert ClientJob.objects.get().status == "NEW"
-        desk.wait(minutes=2)
-        desk.run()
+        driver.let_time_pass(minutes=2)
+        driver.run_outbox()
 
         assert ClientJob.objects.get().status == "OPENED"
-        assert desk.attention(1) == ["the courtesy SMS was perhaps sent"]
+        assert driver.attention_of(1) == ["the courtesy SMS was perhaps sent"]
         assert len(phone.received) == 1
 
     @pytest.mark.parametrize(("was_sent", "received"), [(True, 1), (False, 2)])
     def test_that_may_have_left_can_be_settled_by_hand(self, job, phone, was_sent, received):
         phone.answers = [SmsUnknown("timeout")]
-        desk.run()
+        driver.run_outbox()
 
         assert sms_delivery.resolve_sms(Sms.objects.get(), was_sent=was_sent, at=NOON)
         assert sms_delivery.resolve_sms(Sms.objects.get(), was_sent=was_sent, at=NOON) is False
-        desk.run()
+        driver.run_outbox()
 
         assert len(phone.received) == received
-        assert desk.status_of(1) == ("OPENED", "OPENED", "OPENED")
-        assert desk.attention(1) == []
+        assert driver.statuses_of(1) == ("OPENED", "OPENED", "OPENED")
+        assert driver.attention_of(1) == []
 
     @pytest.mark.parametrize("mobile", [None, "", "none", "12", "x" * 255])
     def test_to_no_number_stops_nothing(self, phone, mobile):
         ClientJobFactory(job_id=1, mobile=mobile)
-        desk.collect()
+        driver.import_jobs()
 
-        desk.run()
+        driver.run_outbox()
 
         assert phone.received == []
-        assert desk.status_of(1) == ("OPENED", "OPENED", "OPENED")
-        assert desk.ledger(1)[1] == "EVENT courtesy SMS not sent: the number cannot be texted"
-        assert desk.attention(1) == ["the courtesy SMS was not sent: the number cannot be texted"]
+        assert driver.statuses_of(1) == ("OPENED", "OPENED", "OPENED")
+        assert driver.ledger_of(1)[1] == "EVENT courtesy SMS not sent: the number cannot be texted"
+        assert driver.attention_of(1) == [
+            "the courtesy SMS was not sent: the number cannot be texted"
+        ]
 
     def test_goes_to_the_number_of_the_moment(self, job, phone):
         ClientJob.objects.update(mobile="07700 900456")
-        desk.follow()
+        driver.sync_jobs()
 
-        desk.run()
+        driver.run_outbox()
 
         assert [to for to, _ in phone.received] == ["+447700900456"]
 
     def test_to_who_opted_out_is_not_sent(self, job, phone):
         OptOut.objects.create(number="+447700900123", since=NOON)
 
-        desk.run()
+        driver.run_outbox()
 
         assert phone.received == []
-        assert desk.status_of(1)[0] == "OPENED"
-        assert desk.attention(1) == []
+        assert driver.statuses_of(1)[0] == "OPENED"
+        assert driver.attention_of(1) == []
 
     def test_leaves_at_the_rate_that_is_set(self):
         a_minute_each = 1 / 60  # which no machine takes for four reservations
@@ -255,7 +257,7 @@ class TestSms:
         for _ in range(100):
             SmsSendSlot.objects.reserve(per_second=1)
 
-        desk.run(OutboxKind.SMS)
+        driver.run_outbox(OutboxKind.SMS)
 
         assert phone.received == []
         assert OutboxTask.objects.get(kind=OutboxKind.SMS).attempts == 0
@@ -267,39 +269,39 @@ class TestTellingTheClient:
         original = client_database.compare_and_set
 
         def race(job_id, **arguments):
-            desk.put(job_id, status)
+            driver.set_client_status(job_id, status)
             monkeypatch.setattr(client_database, "compare_and_set", original)
             return original(job_id, **arguments)
 
         monkeypatch.setattr(client_database, "compare_and_set", race)
 
-        desk.run()
+        driver.run_outbox()
 
         assert ClientJob.objects.get().status == status
-        assert "PUT Job_status OPENED" not in desk.ledger(1)
-        assert desk.status_of(1)[1] == (status or "")
+        assert "PUT Job_status OPENED" not in driver.ledger_of(1)
+        assert driver.statuses_of(1)[1] == (status or "")
 
     def test_of_closed_gives_way_to_more_work(self, job, monkeypatch):
-        desk.run()
-        desk.put(1, "JOB COMPLETED")
-        desk.follow()
-        desk.pay(1)
+        driver.run_outbox()
+        driver.set_client_status(1, "JOB COMPLETED")
+        driver.sync_jobs()
+        driver.pay(1)
         original = client_database.compare_and_set
 
         def race(job_id, **arguments):
-            desk.put(job_id, "IN PROGRESS")
+            driver.set_client_status(job_id, "IN PROGRESS")
             return original(job_id, **arguments)
 
         monkeypatch.setattr(client_database, "compare_and_set", race)
-        desk.run()
-        assert desk.status_of(1) == ("IN PROGRESS", "IN PROGRESS", "IN PROGRESS")
+        driver.run_outbox()
+        assert driver.statuses_of(1) == ("IN PROGRESS", "IN PROGRESS", "IN PROGRESS")
         monkeypatch.setattr(client_database, "compare_and_set", original)
 
-        desk.put(1, "JOB COMPLETED")
-        desk.follow()
-        desk.run()
+        driver.set_client_status(1, "JOB COMPLETED")
+        driver.sync_jobs()
+        driver.run_outbox()
 
-        assert desk.status_of(1) == ("CLOSED", "CLOSED", "CLOSED")
+        assert driver.statuses_of(1) == ("CLOSED", "CLOSED", "CLOSED")
 
     def test_is_put_off_while_the_client_is_away(self, job, monkeypatch):
         def away(*args, **kwargs):
@@ -308,55 +310,55 @@ class TestTellingTheClient:
         with monkeypatch.context() as patch:
             patch.setattr(client_database, "fetch", away)
             for _ in range(TaskKind.max_attempts + 3):
-                desk.run()
-                desk.wait(hours=1)
+                driver.run_outbox()
+                driver.let_time_pass(hours=1)
             patch.setattr(client_database, "fetch", die_of_content)
-            desk.run()
-            desk.wait(hours=1)
+            driver.run_outbox()
+            driver.let_time_pass(hours=1)
         assert not OutboxTask.objects.dead_letters().exists()
 
-        desk.run()
+        driver.run_outbox()
 
-        assert desk.status_of(1)[0] == "OPENED"
+        assert driver.statuses_of(1)[0] == "OPENED"
 
     def test_is_not_taken_for_the_clients_own_word(self, job, monkeypatch):
         crash_in(monkeypatch, client_database, "compare_and_set", after=True)
         with pytest.raises(Killed):
-            desk.run()
+            driver.run_outbox()
 
-        assert desk.follow() == 0
-        desk.wait(hours=1)
-        desk.run()
+        assert driver.sync_jobs() == 0
+        driver.let_time_pass(hours=1)
+        driver.run_outbox()
 
-        assert desk.ledger(1).count("PUT Job_status OPENED") == 1
-        assert not [note for note in desk.ledger(1) if note.startswith("GET Job_status")]
+        assert driver.ledger_of(1).count("PUT Job_status OPENED") == 1
+        assert not [note for note in driver.ledger_of(1) if note.startswith("GET Job_status")]
 
     def test_is_on_record_though_the_client_went_on_before_it_was(self, job, monkeypatch):
         crash_in(monkeypatch, client_database, "compare_and_set", after=True)
         with pytest.raises(Killed):
-            desk.run()
-        desk.put(1, "IN PROGRESS")
+            driver.run_outbox()
+        driver.set_client_status(1, "IN PROGRESS")
 
-        assert desk.follow() == 0
-        desk.wait(hours=1)
-        desk.run()
-        desk.follow()
+        assert driver.sync_jobs() == 0
+        driver.let_time_pass(hours=1)
+        driver.run_outbox()
+        driver.sync_jobs()
 
-        assert desk.ledger(1)[-2:] == ["PUT Job_status OPENED", "GET Job_status IN PROGRESS"]
-        assert desk.status_of(1)[1] == "IN PROGRESS"
+        assert driver.ledger_of(1)[-2:] == ["PUT Job_status OPENED", "GET Job_status IN PROGRESS"]
+        assert driver.statuses_of(1)[1] == "IN PROGRESS"
 
     def test_that_was_given_up_lets_the_job_be_followed(self, job, monkeypatch):
         crash_in(monkeypatch, client_database, "compare_and_set")
         with pytest.raises(Killed):
-            desk.run()
+            driver.run_outbox()
         OutboxTask.objects.filter(kind=OutboxKind.STATUS).update(due_at=None)
-        desk.put(1, "IN PROGRESS")
+        driver.set_client_status(1, "IN PROGRESS")
 
-        assert desk.follow() == 1
+        assert driver.sync_jobs() == 1
 
     def test_is_not_undone_by_a_look_from_before(self, job, monkeypatch):
         seen, row = Job.objects.get(), ClientJob.objects.get()
-        desk.run()
+        driver.run_outbox()
 
         assert job_sync._sync_job(seen, row, at=NOON) is False
         assert Job.objects.get().status == "OPENED"
@@ -369,11 +371,11 @@ class TestDocument:
 
         with monkeypatch.context() as patch:
             patch.setattr(document_task, "document_store", away)
-            desk.run()
-        desk.wait(hours=1)
-        desk.run()
+            driver.run_outbox()
+        driver.let_time_pass(hours=1)
+        driver.run_outbox()
 
-        assert desk.status_of(1) == ("OPENED", "OPENED", "OPENED")
+        assert driver.statuses_of(1) == ("OPENED", "OPENED", "OPENED")
 
     def test_is_written_anew_if_the_job_changed_meanwhile(self, job, monkeypatch):
         original = document_task.build_document
@@ -385,15 +387,15 @@ class TestDocument:
             return document
 
         monkeypatch.setattr(document_task, "build_document", late)
-        desk.run()
+        driver.run_outbox()
 
-        assert desk.document_store().get("00001")["parts"][0]["name"] == "Pump"
+        assert document_store().get("00001")["parts"][0]["name"] == "Pump"
 
     def test_that_cannot_be_stored_is_quarantined(self, job, monkeypatch):
         monkeypatch.setattr(document_task, "build_document", die_of_content)
         for _ in range(TaskKind.max_attempts):
-            desk.run()
-            desk.wait(hours=1)
+            driver.run_outbox()
+            driver.let_time_pass(hours=1)
 
         task = OutboxTask.objects.dead_letters().get()
         assert task.last_error == "ValueError: no JSON"
@@ -402,31 +404,31 @@ class TestDocument:
         with monkeypatch.context() as patch:
             patch.setattr(document_task, "build_document", die_of_content)
             for _ in range(TaskKind.max_attempts):
-                desk.run()
-                desk.wait(hours=1)
-        desk.run()
+                driver.run_outbox()
+                driver.let_time_pass(hours=1)
+        driver.run_outbox()
         assert OutboxTask.objects.dead_letters().exists()
 
-        desk.put(1, "IN PROGRESS")
-        desk.follow()
-        desk.run()
+        driver.set_client_status(1, "IN PROGRESS")
+        driver.sync_jobs()
+        driver.run_outbox()
 
-        assert desk.status_of(1) == ("IN PROGRESS", "IN PROGRESS", "IN PROGRESS")
+        assert driver.statuses_of(1) == ("IN PROGRESS", "IN PROGRESS", "IN PROGRESS")
         assert not OutboxTask.objects.exists()
 
     def test_of_many_jobs_costs_each_but_its_own_writing(self, django_assert_max_num_queries):
         ClientJobFactory.create_batch(50)
-        desk.collect()
+        driver.import_jobs()
 
         # At most four to put each: an update, or a savepoint with an insert.
         with django_assert_max_num_queries(50 * 4 + 20, using="repairjobs"):
-            assert desk.run(OutboxKind.DOCUMENT) == 50
+            assert driver.run_outbox(OutboxKind.DOCUMENT) == 50
 
         assert not OutboxTask.objects.filter(kind=OutboxKind.DOCUMENT).exists()
 
     def test_that_cannot_be_stored_keeps_back_no_other(self, monkeypatch):
         rows = ClientJobFactory.create_batch(3)
-        desk.collect()
+        driver.import_jobs()
         original = document_task.build_document
 
         def build_document(job):
@@ -442,7 +444,7 @@ class TestDocument:
 
     def test_waits_with_all_that_were_claimed_with_it(self, monkeypatch):
         ClientJobFactory.create_batch(3)
-        desk.collect()
+        driver.import_jobs()
         written = []
 
         def put(document, *, version):
@@ -469,7 +471,7 @@ class TestReports:
 
     @pytest.mark.parametrize("order", [["submitted", "delivered"], ["delivered", "submitted"]])
     def test_move_an_sms_forward_only(self, job, order):
-        desk.run()
+        driver.run_outbox()
 
         for status in order * 2:
             self.report(status)
@@ -479,45 +481,45 @@ class TestReports:
 
     def test_settle_an_sms_that_may_have_left(self, job, phone):
         phone.answers = [SmsUnknown("timeout")]
-        desk.run()
+        driver.run_outbox()
 
         self.report("submitted", reference=str(Sms.objects.get().reference))
-        desk.run()
+        driver.run_outbox()
 
-        assert desk.status_of(1)[0] == "OPENED"
-        assert desk.attention(1) == []
+        assert driver.statuses_of(1)[0] == "OPENED"
+        assert driver.attention_of(1) == []
         assert len(phone.received) == 1
 
     def test_that_come_before_our_commit_are_joined(self, job):
         assert self.report("delivered", message_uuid="uuid-1") is False
 
-        desk.run()
+        driver.run_outbox()
 
         assert Sms.objects.get().state == SmsState.DELIVERED
 
     def test_of_failure_flag_the_job(self, job):
-        desk.run()
-        before = len(desk.ledger(1))
+        driver.run_outbox()
+        before = len(driver.ledger_of(1))
 
         self.report("undeliverable")
         self.report("undeliverable")
 
-        assert "did not arrive" in desk.attention(1)[0]
-        assert len(desk.ledger(1)) == before + 1
+        assert "did not arrive" in driver.attention_of(1)[0]
+        assert len(driver.ledger_of(1)) == before + 1
 
     def test_about_an_sms_not_yet_sent_again_spare_it(self, job, phone):
         phone.answers = [SmsNotSent("429")]
-        desk.run()
+        driver.run_outbox()
 
         self.report("submitted", reference=str(Sms.objects.get().reference))
-        desk.wait(hours=1)
-        desk.run()
+        driver.let_time_pass(hours=1)
+        driver.run_outbox()
 
         assert phone.received == []
-        assert desk.status_of(1)[0] == "OPENED"
+        assert driver.statuses_of(1)[0] == "OPENED"
 
     def test_of_strange_words_change_nothing(self, job):
-        desk.run()
+        driver.run_outbox()
 
         self.report("teleported")
         self.report("delivered", message_uuid="x", reference="not a uuid")
@@ -534,14 +536,14 @@ class TestReplies:
     def test_are_kept_with_the_job_last_texted(self, phone):
         for job_id in (1, 2):
             ClientJobFactory(job_id=job_id)
-            desk.collect()
-            desk.run()
+            driver.import_jobs()
+            driver.run_outbox()
 
         assert self.reply() is True
         assert self.reply() is False
 
-        assert desk.sms_of(2)[-1] == ("inbound", "received")
-        assert desk.ledger(2)[-1] == "EVENT inbound SMS received"
+        assert driver.sms_of(2)[-1] == ("inbound", "received")
+        assert driver.ledger_of(2)[-1] == "EVENT inbound SMS received"
         assert Sms.objects.filter(kind="inbound").count() == 1
 
     def test_of_strangers_are_kept_without_a_job(self):
@@ -552,14 +554,14 @@ class TestReplies:
 
     @pytest.mark.parametrize("text", ["STOP", " stop\n"])
     def test_of_stop_end_all_texting_until_start(self, job, phone, text):
-        desk.run()
+        driver.run_outbox()
         self.reply(text)
         with pytest.raises(private_messages.CannotText):
             private_messages.send_private_message(job_id=1, text="Hello", at=NOON)
 
         self.reply("START", message_uuid="in-2")
         private_messages.send_private_message(job_id=1, text="Hello", at=NOON)
-        desk.run()
+        driver.run_outbox()
 
         assert len(phone.received) == 2
 
@@ -569,7 +571,7 @@ class TestWorkersAtOnce:
     @pytest.fixture(autouse=True)
     def live(self, phone):
         ClientJob.objects.all().delete()
-        desk.go_live()
+        driver.go_live()
         yield
         ClientJob.objects.all().delete()
 
@@ -594,10 +596,10 @@ class TestWorkersAtOnce:
     def test_do_each_errand_once(self, phone, settings):
         settings.SMS_PER_SECOND = 1_000
         ClientJobFactory.create_batch(15)
-        desk.collect()
+        driver.import_jobs()
 
-        self.together(4, desk.run)
-        desk.run()
+        self.together(4, driver.run_outbox)
+        driver.run_outbox()
 
         assert len(phone.received) == 15
         assert ClientJob.objects.filter(status="OPENED").count() == 15
@@ -606,15 +608,15 @@ class TestWorkersAtOnce:
     def test_collect_each_job_once(self):
         ClientJobFactory.create_batch(15)
 
-        self.together(4, desk.collect)
+        self.together(4, driver.import_jobs)
 
         assert Job.objects.count() == Sms.objects.count() == 15
 
     def test_take_one_payment_once(self):
         ClientJobFactory(job_id=1)
-        desk.collect()
+        driver.import_jobs()
         answers = []
 
-        self.together(4, lambda: answers.append(desk.pay(1)))
+        self.together(4, lambda: answers.append(driver.pay(1)))
 
         assert sorted(answers) == [False, False, False, True]

@@ -5,8 +5,8 @@ import pytest
 from repairjobs.demo import history
 from repairjobs.models import ClientJob, Job, JobStatus, Payment, Sms, SmsKind
 from repairjobs.services.reconciliation import differences
-from tests.repairjobs import desk
-from tests.repairjobs.factories import NOON
+from tests.support.repairjobs import workflow_driver as driver
+from tests.support.repairjobs.factories import NOON
 
 pytestmark = pytest.mark.django_db(databases=["repairjobs", "client"])
 
@@ -20,10 +20,10 @@ def made_up(*, days, seed=1):
 class TestAPast:
     @pytest.fixture(autouse=True)
     def _past(self, phone):
-        desk.go_live()
+        driver.go_live()
         made_up(days=45)
         assert Job.objects.filter(status=JobStatus.CLOSED).exists()
-        desk.run()
+        driver.run_outbox()
         self.phone = phone
 
     def test_is_what_the_client_and_the_documents_say(self):

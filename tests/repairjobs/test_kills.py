@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from tests.processes import environment, eventually, manage, running
-from tests.repairjobs.embedded import EmbeddedStores
+from tests.support.repairjobs.embedded_databases import EmbeddedDatabases
 
 pytestmark = pytest.mark.processes
 
@@ -43,7 +43,7 @@ for job in Job.objects.all():
 """
 
 
-class Stores(EmbeddedStores):
+class Stores(EmbeddedDatabases):
     def statuses(self):
         return Counter(status for (status,) in self.ask("client", "SELECT Job_status FROM Jobs"))
 
@@ -73,7 +73,7 @@ def test_a_killed_worker_texts_nobody_twice_and_loses_no_job(vonage, tmp_path):
     celery = [sys.executable, "-m", "celery", "--quiet", "-A", "config"]
     alone = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
     worker = [*celery, "worker", "--pool", "solo", "--queues", "repairjobs", *alone]
-    worker += ["-I", "tests.repairjobs.deadly"]
+    worker += ["-I", "tests.support.repairjobs.crash_injection"]
 
     def die(boundary):
         with running(env | {"DIE": boundary}, *worker) as process:

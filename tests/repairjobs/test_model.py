@@ -36,9 +36,9 @@ from repairjobs.services import job_import, sms_delivery, sms_webhooks, status_u
 from repairjobs.services.outbox import document_task, runner
 from repairjobs.services.outbox.registry import TASK_KINDS
 from repairjobs.services.reconciliation import differences
-from tests.repairjobs import desk
-from tests.repairjobs.desk import NOON
-from tests.repairjobs.factories import ClientJobFactory
+from tests.support.repairjobs import workflow_driver as driver
+from tests.support.repairjobs.factories import ClientJobFactory
+from tests.support.repairjobs.workflow_driver import NOON
 
 IDS = [1, 2000]
 ids = st.sampled_from(IDS)
@@ -82,9 +82,9 @@ class Desk(RuleBasedStateMachine):
         self.put = Counter()  # what changed the client's table, by job and status
         self.payments = {}
         self.deaths = 0  # of workers that were about to write to the client, or just had
-        desk.go_live()
+        driver.go_live()
         ClientJobFactory(job_id=1)
-        desk.collect()
+        driver.import_jobs()
 
     def send(self, *, to, text, reference):
         answer, self.answer = self.answer, None
@@ -109,7 +109,7 @@ class Desk(RuleBasedStateMachine):
 
     @rule(job_id=ids, status=statuses)
     def the_client_sets(self, job_id, status):
-        desk.put(job_id, status)
+        driver.set_client_status(job_id, status)
 
     @rule(job_id=ids, mobile=mobiles)
     def the_client_corrects(self, job_id, mobile):
@@ -121,8 +121,8 @@ class Desk(RuleBasedStateMachine):
 
     @rule()
     def we_look(self):
-        desk.collect()
-        desk.follow()
+        driver.import_jobs()
+        driver.sync_jobs()
 
     @rule()
     def we_sweep(self):
@@ -131,7 +131,7 @@ class Desk(RuleBasedStateMachine):
     @rule(answer=answers, kind=st.sampled_from(OutboxKind))
     def we_run(self, answer, kind):
         self.answer = answer
-        desk.run(kind)
+        driver.run_outbox(kind)
 
     @rule(answer=answers, where=st.sampled_from(DEADLY), after=st.booleans())
     def we_die(self, answer, where, after):
@@ -154,13 +154,13 @@ class Desk(RuleBasedStateMachine):
 
     @rule(minutes=st.sampled_from([1, 10, 60]))
     def time_passes(self, minutes):
-        desk.wait(minutes=minutes)
+        driver.let_time_pass(minutes=minutes)
 
     @rule(job_id=ids, reference=st.sampled_from(["P-1", "P-2", "P-3"]))
     def money_comes(self, job_id, reference):
         is_known = Job.objects.filter(pk=job_id).exists()
         if is_known and self.payments.setdefault(reference, job_id) == job_id:
-            desk.pay(job_id, reference)
+            driver.pay(job_id, reference)
 
     @rule(data=st.data(), status=st.sampled_from(["submitted", "delivered", "rejected"]))
     def vonage_reports(self, data, status):
@@ -191,8 +191,8 @@ class Desk(RuleBasedStateMachine):
         for _ in range(6):
             job_import.scan_table(at=NOON)
             self.we_look()
-            desk.wait(hours=1)
-            desk.run()
+            driver.let_time_pass(hours=1)
+            driver.run_outbox()
 
     def all_agree(self):
         self.nobody_is_texted_twice()
@@ -213,7 +213,7 @@ class Desk(RuleBasedStateMachine):
             self.is_at_rest(job)
 
     def is_at_rest(self, job):
-        notes = desk.ledger(job.pk)
+        notes = driver.ledger_of(job.pk)
         assert notes.count("GET new job") == 1
         assert sum(note.startswith("EVENT payment") for note in notes) == job.payments.count()
         assert job.status != "NEW" or job.closed_at

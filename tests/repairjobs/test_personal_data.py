@@ -9,8 +9,8 @@ from repairjobs.models import Job, OptOut, Sms
 from repairjobs.services import private_messages, sms_webhooks
 from repairjobs.services.masking import mask_number
 from tests.common.doors import key
-from tests.repairjobs import desk
-from tests.repairjobs.factories import ClientJobFactory
+from tests.support.repairjobs import workflow_driver as driver
+from tests.support.repairjobs.factories import ClientJobFactory
 
 pytestmark = pytest.mark.django_db(databases="__all__")
 
@@ -21,7 +21,7 @@ SECRETS = ["Firstly", "Lastly", "ZZ9 9ZZ", "07700 900456", "+447700900456", "447
 @pytest.fixture(autouse=True)
 def closed(settings, phone):
     settings.API_KEYS_REQUIRED = True
-    desk.go_live()
+    driver.go_live()
 
 
 @pytest.fixture
@@ -33,12 +33,12 @@ def job():
         postcode="ZZ9 9ZZ",
         mobile="07700 900456",
     )
-    desk.collect()
-    desk.run()
+    driver.import_jobs()
+    driver.run_outbox()
     private_messages.send_private_message(job_id=123, text="Heyho", at=timezone.now())
     reply = InboundMessage("m-1", "447700900456", "447700900999", "Heyho back")
     sms_webhooks.receive_message(reply, at=timezone.now())
-    desk.run()
+    driver.run_outbox()
     return Job.objects.get()
 
 

@@ -22,7 +22,7 @@ from repairjobs.integrations.sms.base import (
 )
 from repairjobs.integrations.sms.segments import count_segments
 from repairjobs.integrations.sms.vonage import verify_signature
-from tests.repairjobs.fake_vonage import (
+from tests.support.repairjobs.fake_vonage import (
     FROM,
     RETRY_AFTER,
     SIGNATURE_SECRET,

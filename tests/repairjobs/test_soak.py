@@ -25,9 +25,9 @@ from tests.processes import (
     not_tested,
     running,
 )
-from tests.repairjobs import town
-from tests.repairjobs.mongod import NoMongod, running_mongod
 from tests.servers import MariaDB, NoServer, Redis, our_own
+from tests.support.repairjobs import actors
+from tests.support.repairjobs.mongod import NoMongod, running_mongod
 
 pytestmark = pytest.mark.processes
 
@@ -69,7 +69,7 @@ class Office:
         self.mongod = mongod
         self.stack = stack
         port = free_port()
-        self.web = town.Web(f"http://127.0.0.1:{port}")
+        self.web = actors.Web(f"http://127.0.0.1:{port}")
         self.env = environment(
             data,
             SECRET_KEY="for tests alone",
@@ -103,7 +103,7 @@ class Office:
             self.ask(server, None, f"CREATE DATABASE {database} CHARACTER SET utf8mb4")
         for command in ("migrate_databases", "create_client_database"):
             assert manage(self.env, command).returncode == 0
-        for statement in town.HISTORY:
+        for statement in actors.HISTORY:
             self.ask(self.theirs, "client", statement)
         web = self.start(self.web_command)
         self.processes = [*(self.start(command) for command in self.commands), web]
@@ -162,7 +162,7 @@ class Office:
         eventually(lambda: self.check(name) == "ok", f"{name} is back")
 
     def check(self, name):
-        answer = town.requests.get(f"{self.web.url}/readyz", timeout=60)
+        answer = actors.requests.get(f"{self.web.url}/readyz", timeout=60)
         assert answer.status_code in {200, 503}, answer.text
         return answer.json()["checks"][name]
 
@@ -226,10 +226,10 @@ def test_whatever_fails_each_job_is_closed_and_told_once(office, vonage, jobs, r
     rng = random.Random(jobs)
     office.open()
     vonage.fail_at_random(seed=jobs, share=1 / 3)
-    client = town.Client(office.theirs, jobs=jobs, rng=random.Random(1))
-    payers = town.Payers(office.theirs, office.web, jobs=jobs, rng=random.Random(2))
-    carrier = town.Carrier(vonage, office.web, rng=random.Random(3))
-    readers = town.Readers(office.web, jobs=jobs, rng=random.Random(4))
+    client = actors.Client(office.theirs, jobs=jobs, rng=random.Random(1))
+    payers = actors.Payers(office.theirs, office.web, jobs=jobs, rng=random.Random(2))
+    carrier = actors.Carrier(vonage, office.web, rng=random.Random(3))
+    readers = actors.Readers(office.web, jobs=jobs, rng=random.Random(4))
     neighbours = [client, payers, carrier, readers]
     for each in neighbours:
         each.start()
@@ -279,10 +279,10 @@ def differences(office, vonage, payers, carrier, jobs):
         sort = SORTS.match(note)
         ledger[job_id][sort[0] if sort else note] += 1
     for job_id, status in office.ask(office.theirs, "client", "SELECT Job_id, status FROM history"):
-        written[job_id][town.normalized_status(status)] += 1
-    accepted = Counter(town.job_of(each) for each in vonage.accepted)
+        written[job_id][actors.normalized_status(status)] += 1
+    accepted = Counter(actors.job_of(each) for each in vonage.accepted)
     undeliverable = {
-        town.job_of(each) for each in vonage.accepted if each.client_ref in carrier.undeliverable
+        actors.job_of(each) for each in vonage.accepted if each.client_ref in carrier.undeliverable
     }
     found = []
     for job_id in range(1, jobs + 1):

@@ -4,29 +4,29 @@ from repairjobs.integrations.documents import document_store
 from repairjobs.models import ClientJob, Job, JobTransaction, OptOut, OutboxTask, Sms
 from repairjobs.services import holds, job_import, job_sync
 from tests.deadlines import after
-from tests.repairjobs import desk
-from tests.repairjobs.desk import NOON
-from tests.repairjobs.factories import ClientJobFactory
+from tests.support.repairjobs import workflow_driver as driver
+from tests.support.repairjobs.factories import ClientJobFactory
+from tests.support.repairjobs.workflow_driver import NOON
 
 pytestmark = pytest.mark.django_db(databases=["repairjobs", "client"])
 
 
 @pytest.fixture(autouse=True)
 def live(phone):
-    desk.go_live()
+    driver.go_live()
 
 
 class TestCollect:
     def test_carries_a_new_job_to_opened(self, phone):
         ClientJobFactory(job_id=123)
 
-        desk.collect()
-        desk.run()
+        driver.import_jobs()
+        driver.run_outbox()
 
-        assert desk.status_of(123) == ("OPENED", "OPENED", "OPENED")
+        assert driver.statuses_of(123) == ("OPENED", "OPENED", "OPENED")
         assert [to for to, text in phone.received] == ["+447700900123"]
         assert "00123" in phone.received[0][1]
-        assert desk.ledger(123) == [
+        assert driver.ledger_of(123) == [
             "GET new job",
             "EVENT courtesy SMS accepted",
             "PUT Job_status OPENED",
@@ -53,11 +53,11 @@ class TestCollect:
 
     def test_writes_nothing_when_it_finds_nothing(self):
         ClientJobFactory()
-        desk.collect()
+        driver.import_jobs()
         before = JobTransaction.objects.count()
 
-        assert desk.collect() == 0
-        assert desk.follow() == 0
+        assert driver.import_jobs() == 0
+        assert driver.sync_jobs() == 0
 
         assert JobTransaction.objects.count() == before
 
@@ -65,16 +65,16 @@ class TestCollect:
     def test_takes_new_in_any_spelling(self, status):
         ClientJobFactory(job_id=1, status=status)
 
-        desk.collect()
-        desk.run()
+        driver.import_jobs()
+        driver.run_outbox()
 
-        assert desk.status_of(1) == ("OPENED", "OPENED", "OPENED")
+        assert driver.statuses_of(1) == ("OPENED", "OPENED", "OPENED")
 
     @pytest.mark.parametrize("status", [None, "", "RENEW", "NEW ONE", "OPENED", "CLOSED"])
     def test_leaves_what_is_not_new(self, status):
         ClientJobFactory(job_id=1, status=status)
 
-        assert desk.collect() == 0
+        assert driver.import_jobs() == 0
 
     def test_takes_a_row_of_nothing(self, phone):
         columns = dict.fromkeys(
@@ -82,36 +82,36 @@ class TestCollect:
         )
         ClientJobFactory(job_id=1, **columns)
 
-        desk.collect()
-        desk.run()
+        driver.import_jobs()
+        driver.run_outbox()
 
-        assert desk.status_of(1) == ("OPENED", "OPENED", "OPENED")
+        assert driver.statuses_of(1) == ("OPENED", "OPENED", "OPENED")
         assert phone.received == []
 
     @pytest.mark.parametrize("late", [1_999, -5])
     def test_finds_ids_that_come_late(self, late):
         ClientJobFactory(job_id=2_000)
-        desk.collect()
+        driver.import_jobs()
         ClientJobFactory(job_id=late)
 
-        assert desk.collect() == 1
+        assert driver.import_jobs() == 1
 
     def test_leaves_what_stands_far_below_to_the_sweep(self, monkeypatch):
         monkeypatch.setattr(job_import, "LOOK_BACK", 2)
         for job_id in (10, 20, 30):
             ClientJobFactory(job_id=job_id)
-        desk.collect()
+        driver.import_jobs()
         for job_id in (-5, 11):
             ClientJobFactory(job_id=job_id)
 
-        assert desk.collect() == 0
+        assert driver.import_jobs() == 0
         assert job_import.scan_table(at=NOON) == 2
         ClientJobFactory(job_id=-7)
         assert job_import.scan_table(at=NOON) == 1
 
     def test_is_not_blinded_by_the_highest_id_of_all(self):
         ClientJobFactory(job_id=2**31 - 1)
-        desk.collect()
+        driver.import_jobs()
         ClientJobFactory(job_id=7)
 
         job_import.scan_table(at=NOON)
@@ -123,7 +123,7 @@ class TestCollect:
         monkeypatch.setattr("repairjobs.models.client.BATCH_SIZE", 2)
         ClientJobFactory.create_batch(10)
 
-        assert desk.collect() == 10
+        assert driver.import_jobs() == 10
 
     def test_goes_on_where_it_was_cut_short(self, monkeypatch):
         monkeypatch.setattr(job_import, "BATCH_SIZE", 3)
@@ -140,7 +140,7 @@ class TestCollect:
         ClientJobFactory.create_batch(300)
 
         with django_assert_max_num_queries(40, using="repairjobs"):
-            assert desk.collect() == 300
+            assert driver.import_jobs() == 300
 
         assert OutboxTask.objects.filter(kind="sms").count() == 300
         assert OutboxTask.objects.filter(kind="document").count() == 300
@@ -150,11 +150,11 @@ class TestCollect:
         for job_id, mobile in enumerate(["07700 900001", "07700 900002", "none", None], 1):
             ClientJobFactory(job_id=job_id, mobile=mobile)
 
-        desk.collect()
-        desk.run()
+        driver.import_jobs()
+        driver.run_outbox()
 
         assert [to for to, text in phone.received] == ["+447700900001"]
-        assert [desk.sms_of(job_id) for job_id in range(1, 5)] == [
+        assert [driver.sms_of(job_id) for job_id in range(1, 5)] == [
             [("courtesy", "accepted")],
             *[[("courtesy", "suppressed")]] * 3,
         ]
@@ -162,7 +162,7 @@ class TestCollect:
 
     def test_sweeps_in_pieces_round_and_round(self, monkeypatch):
         ClientJobFactory(job_id=5_000)
-        desk.collect()
+        driver.import_jobs()
         monkeypatch.setattr(job_import, "SCAN_ROWS", 2)
         for job_id in range(1, 6):
             ClientJobFactory(job_id=job_id)
@@ -175,28 +175,28 @@ class TestCollect:
 
     def test_flags_a_closed_job_that_is_new_again(self):
         carry_to_closed(1)
-        desk.put(1, "NEW")
+        driver.set_client_status(1, "NEW")
 
-        desk.collect()
-        desk.collect()
+        driver.import_jobs()
+        driver.import_jobs()
 
-        assert desk.ledger(1)[-1] == "GET Job_status NEW after CLOSED"
-        assert desk.ledger(1).count("GET Job_status NEW after CLOSED") == 1
-        assert desk.attention(1) == ["CLOSED before, and now NEW at the client"]
+        assert driver.ledger_of(1)[-1] == "GET Job_status NEW after CLOSED"
+        assert driver.ledger_of(1).count("GET Job_status NEW after CLOSED") == 1
+        assert driver.attention_of(1) == ["CLOSED before, and now NEW at the client"]
 
 
 def carry_to_opened(job_id, **columns):
     ClientJobFactory(job_id=job_id, **columns)
-    desk.collect()
-    desk.run()
+    driver.import_jobs()
+    driver.run_outbox()
 
 
 def carry_to_closed(job_id):
     carry_to_opened(job_id)
-    desk.put(job_id, "JOB COMPLETED")
-    desk.follow()
-    desk.pay(job_id, reference=f"P-{job_id}")
-    desk.run()
+    driver.set_client_status(job_id, "JOB COMPLETED")
+    driver.sync_jobs()
+    driver.pay(job_id, reference=f"P-{job_id}")
+    driver.run_outbox()
 
 
 class TestGoingLive:
@@ -209,58 +209,58 @@ class TestGoingLive:
     def test_texts_the_customers_of_a_few(self, phone):
         ClientJobFactory.create_batch(20)
 
-        desk.collect()
-        desk.run()
+        driver.import_jobs()
+        driver.run_outbox()
 
         assert len(phone.received) == 20
 
     def test_texts_nobody_of_many_until_somebody_decides(self, phone):
         rows = ClientJobFactory.create_batch(21)
 
-        desk.collect()
-        desk.collect()
-        desk.run()
+        driver.import_jobs()
+        driver.import_jobs()
+        driver.run_outbox()
 
         assert phone.received == []
         assert Job.objects.filter(status="NEW").count() == 21
-        assert desk.attention(rows[0].job_id) == [
+        assert driver.attention_of(rows[0].job_id) == [
             "on hold since going live: adopt_jobs decides whether to text"
         ]
 
     def test_texts_who_comes_later_all_the_same(self, phone):
         ClientJobFactory.create_batch(21)
-        desk.collect()
+        driver.import_jobs()
         later = ClientJobFactory()
 
-        desk.collect()
-        desk.run()
+        driver.import_jobs()
+        driver.run_outbox()
 
-        assert desk.status_of(later.job_id)[0] == "OPENED"
+        assert driver.statuses_of(later.job_id)[0] == "OPENED"
         assert len(phone.received) == 1
 
     @pytest.mark.parametrize(("text", "received"), [(True, 21), (False, 0)])
     def test_opens_them_when_somebody_has_decided(self, phone, text, received):
         ClientJobFactory.create_batch(21)
-        desk.collect()
+        driver.import_jobs()
         holds.release_held_jobs(text=text, at=NOON)
         holds.release_held_jobs(text=text, at=NOON)
 
-        desk.run()
+        driver.run_outbox()
 
         assert len(phone.received) == received
         assert ClientJob.objects.filter(status="OPENED").count() == 21
-        assert desk.attention(Job.objects.first().pk) == []
+        assert driver.attention_of(Job.objects.first().pk) == []
 
     def test_holds_all_when_it_breaks_off(self, phone, monkeypatch):
         monkeypatch.setattr(job_import, "BATCH_SIZE", 10)
         ClientJobFactory.create_batch(30)
         with monkeypatch.context() as patch:
             patch.setattr(job_import, "_complete_import", lambda at: None)
-            desk.collect()
+            driver.import_jobs()
         ClientJobFactory(job_id=1_000_000)
 
-        desk.collect()
-        desk.run()
+        driver.import_jobs()
+        driver.run_outbox()
 
         assert phone.received == []
 
@@ -270,7 +270,7 @@ class TestGoingLive:
 
         for _ in range(3):
             job_import.import_new_jobs(at=NOON, has_time_left=after(1))
-        desk.run()
+        driver.run_outbox()
 
         assert Job.objects.filter(is_on_hold=True).count() == 30
         assert phone.received == []
@@ -279,98 +279,98 @@ class TestGoingLive:
 class TestFollow:
     def test_brings_a_change_of_the_clients_to_ledger_and_document(self):
         carry_to_opened(1)
-        desk.put(1, " in  progress ")
+        driver.set_client_status(1, " in  progress ")
 
-        assert desk.follow() == 1
-        assert desk.follow() == 0
-        desk.run()
+        assert driver.sync_jobs() == 1
+        assert driver.sync_jobs() == 0
+        driver.run_outbox()
 
-        assert desk.status_of(1)[1:] == ("IN PROGRESS", "IN PROGRESS")
-        assert desk.ledger(1)[-1] == "GET Job_status IN PROGRESS"
+        assert driver.statuses_of(1)[1:] == ("IN PROGRESS", "IN PROGRESS")
+        assert driver.ledger_of(1)[-1] == "GET Job_status IN PROGRESS"
 
     def test_notes_a_step_that_was_skipped(self):
         carry_to_opened(1)
-        desk.put(1, "JOB COMPLETED")
+        driver.set_client_status(1, "JOB COMPLETED")
 
-        desk.follow()
+        driver.sync_jobs()
 
-        assert desk.ledger(1)[-1] == "GET Job_status JOB COMPLETED (IN PROGRESS skipped)"
+        assert driver.ledger_of(1)[-1] == "GET Job_status JOB COMPLETED (IN PROGRESS skipped)"
 
     def test_notes_a_step_back(self):
         carry_to_opened(1)
-        desk.put(1, "NEW")
+        driver.set_client_status(1, "NEW")
 
-        desk.follow()
-        desk.run()
+        driver.sync_jobs()
+        driver.run_outbox()
 
-        assert "GET Job_status NEW (back from OPENED)" in desk.ledger(1)
-        assert desk.status_of(1) == ("OPENED", "OPENED", "OPENED")
-        assert len(desk.sms_of(1)) == 1
+        assert "GET Job_status NEW (back from OPENED)" in driver.ledger_of(1)
+        assert driver.statuses_of(1) == ("OPENED", "OPENED", "OPENED")
+        assert len(driver.sms_of(1)) == 1
 
     @pytest.mark.parametrize("status", ["ON HOLD", None, "x" * 255, "ß" * 255])
     def test_flags_a_status_it_does_not_know(self, status):
         carry_to_opened(1)
-        desk.put(1, status)
+        driver.set_client_status(1, status)
 
-        desk.follow()
-        desk.follow()
+        driver.sync_jobs()
+        driver.sync_jobs()
 
-        assert "is unknown" in desk.attention(1)[0]
-        assert len(desk.ledger(1)) == 4
+        assert "is unknown" in driver.attention_of(1)[0]
+        assert len(driver.ledger_of(1)) == 4
 
     def test_brings_changed_facts_without_saying_them(self):
         carry_to_opened(1)
         ClientJob.objects.filter(pk=1).update(mobile="07700 900456", lastname=None)
 
-        desk.follow()
-        desk.run()
+        driver.sync_jobs()
+        driver.run_outbox()
 
-        assert desk.ledger(1)[-1] == "GET Client_lastname, Client_mobile changed"
+        assert driver.ledger_of(1)[-1] == "GET Client_lastname, Client_mobile changed"
         customer = document_store().get("00001")["customer"][0]
         assert (customer["client_mobile"], customer["client_lastname"]) == ("07700 900456", "")
 
     def test_flags_a_row_that_has_gone_until_it_is_back(self):
         carry_to_opened(1)
         ClientJob.objects.all().delete()
-        desk.follow()
-        desk.follow()
-        assert desk.attention(1) == ["the client deleted the row"]
+        driver.sync_jobs()
+        driver.sync_jobs()
+        assert driver.attention_of(1) == ["the client deleted the row"]
 
         ClientJobFactory(job_id=1, status="IN PROGRESS")
-        desk.follow()
+        driver.sync_jobs()
 
-        assert desk.attention(1) == []
-        assert desk.ledger(1)[-2:] == [
+        assert driver.attention_of(1) == []
+        assert driver.ledger_of(1)[-2:] == [
             "GET row not found",
             "GET row found again; Job_status IN PROGRESS",
         ]
 
     def test_opens_a_row_that_came_back(self):
         ClientJobFactory(job_id=1)
-        desk.collect()
+        driver.import_jobs()
         ClientJob.objects.all().delete()
-        desk.run()
-        assert "the client deleted the row" in desk.attention(1)
+        driver.run_outbox()
+        assert "the client deleted the row" in driver.attention_of(1)
 
         ClientJobFactory(job_id=1)
-        desk.follow()
-        desk.run()
+        driver.sync_jobs()
+        driver.run_outbox()
 
-        assert desk.status_of(1) == ("OPENED", "OPENED", "OPENED")
-        assert desk.ledger(1).count("PUT Job_status OPENED") == 1
+        assert driver.statuses_of(1) == ("OPENED", "OPENED", "OPENED")
+        assert driver.ledger_of(1).count("PUT Job_status OPENED") == 1
 
     def test_looks_at_jobs_in_chunks(self, monkeypatch):
         monkeypatch.setattr("repairjobs.models.jobs.BATCH_SIZE", 3)
         ClientJobFactory.create_batch(10)
-        desk.collect()
+        driver.import_jobs()
         ClientJob.objects.update(status="IN PROGRESS")
 
-        assert desk.follow() == 10
+        assert driver.sync_jobs() == 10
 
     def test_cut_short_comes_to_all_when_it_begins_anywhere(self, monkeypatch):
         monkeypatch.setattr("repairjobs.models.jobs.BATCH_SIZE", 3)
         ids = [row.job_id for row in ClientJobFactory.create_batch(10)]
-        desk.collect()
+        driver.import_jobs()
         ClientJob.objects.update(status="IN PROGRESS")
 
         for start in ids:
@@ -381,7 +381,7 @@ class TestFollow:
     def test_may_begin_anywhere_among_the_jobs(self):
         assert isinstance(Job.objects.none().random_id(), int)
         ids = {row.job_id for row in ClientJobFactory.create_batch(3)}
-        desk.collect()
+        driver.import_jobs()
 
         assert {Job.objects.all().random_id() for _ in range(100)} == ids
 
@@ -389,102 +389,102 @@ class TestFollow:
 class TestClose:
     def test_comes_when_completed_and_then_paid(self, phone):
         carry_to_opened(1)
-        desk.put(1, "JOB COMPLETED")
-        desk.follow()
-        desk.run()
+        driver.set_client_status(1, "JOB COMPLETED")
+        driver.sync_jobs()
+        driver.run_outbox()
         assert len(phone.received) == 1
 
-        desk.pay(1)
-        desk.run()
+        driver.pay(1)
+        driver.run_outbox()
 
         assert_closed(phone)
 
     def test_comes_when_paid_and_then_completed(self, phone):
         carry_to_opened(1)
-        desk.pay(1)
-        desk.run()
+        driver.pay(1)
+        driver.run_outbox()
         assert len(phone.received) == 1
 
-        desk.put(1, "job completed")
-        desk.follow()
-        desk.run()
+        driver.set_client_status(1, "job completed")
+        driver.sync_jobs()
+        driver.run_outbox()
 
         assert_closed(phone)
 
     def test_comes_when_paid_before_it_was_even_opened(self, phone):
         ClientJobFactory(job_id=1)
-        desk.collect()
-        desk.pay(1)
-        desk.run()
-        desk.put(1, "JOB COMPLETED")
-        desk.follow()
-        desk.run()
+        driver.import_jobs()
+        driver.pay(1)
+        driver.run_outbox()
+        driver.set_client_status(1, "JOB COMPLETED")
+        driver.sync_jobs()
+        driver.run_outbox()
 
         assert_closed(phone)
 
     def test_is_not_repeated(self, phone):
         carry_to_closed(1)
-        before = desk.ledger(1)
+        before = driver.ledger_of(1)
 
-        desk.collect()
-        desk.follow()
-        desk.run()
+        driver.import_jobs()
+        driver.sync_jobs()
+        driver.run_outbox()
 
-        assert desk.ledger(1) == before
+        assert driver.ledger_of(1) == before
         assert len(phone.received) == 2
 
     def test_by_the_client_itself_waits_for_the_payment_and_writes_nothing(self, phone):
         carry_to_opened(1)
-        desk.put(1, "CLOSED")
-        desk.follow()
-        assert desk.attention(1) == ["closed by the client without a payment"]
+        driver.set_client_status(1, "CLOSED")
+        driver.sync_jobs()
+        assert driver.attention_of(1) == ["closed by the client without a payment"]
 
-        desk.pay(1)
-        desk.run()
+        driver.pay(1)
+        driver.run_outbox()
 
-        assert desk.attention(1) == []
+        assert driver.attention_of(1) == []
         assert len(phone.received) == 2
-        assert "PUT Job_status CLOSED" not in desk.ledger(1)
+        assert "PUT Job_status CLOSED" not in driver.ledger_of(1)
         assert Job.objects.get(pk=1).closed_at
 
     def test_waits_while_the_client_goes_back_to_work(self):
         carry_to_opened(1)
-        desk.put(1, "JOB COMPLETED")
-        desk.follow()
-        desk.pay(1)
-        desk.put(1, "IN PROGRESS")
-        desk.run()
-        assert desk.status_of(1) == ("IN PROGRESS", "IN PROGRESS", "IN PROGRESS")
+        driver.set_client_status(1, "JOB COMPLETED")
+        driver.sync_jobs()
+        driver.pay(1)
+        driver.set_client_status(1, "IN PROGRESS")
+        driver.run_outbox()
+        assert driver.statuses_of(1) == ("IN PROGRESS", "IN PROGRESS", "IN PROGRESS")
 
-        desk.put(1, "JOB COMPLETED")
-        desk.follow()
-        desk.run()
+        driver.set_client_status(1, "JOB COMPLETED")
+        driver.sync_jobs()
+        driver.run_outbox()
 
-        assert desk.status_of(1) == ("CLOSED", "CLOSED", "CLOSED")
-        assert len(desk.sms_of(1)) == 2
+        assert driver.statuses_of(1) == ("CLOSED", "CLOSED", "CLOSED")
+        assert len(driver.sms_of(1)) == 2
 
     def test_goes_over_the_clients_own_status_for_paid(self, settings):
         settings.CLIENT_PAID_STATUS = "Paid"
         carry_to_opened(1)
-        desk.pay(1)
-        desk.run()
-        assert desk.status_of(1) == ("PAID", "OPENED", "OPENED")
-        desk.follow()
-        assert desk.ledger(1)[-1] == "PUT Job_status PAID"
+        driver.pay(1)
+        driver.run_outbox()
+        assert driver.statuses_of(1) == ("PAID", "OPENED", "OPENED")
+        driver.sync_jobs()
+        assert driver.ledger_of(1)[-1] == "PUT Job_status PAID"
 
-        desk.put(1, "JOB COMPLETED")
-        desk.follow()
-        desk.run()
+        driver.set_client_status(1, "JOB COMPLETED")
+        driver.sync_jobs()
+        driver.run_outbox()
 
-        assert desk.status_of(1) == ("CLOSED", "CLOSED", "CLOSED")
-        assert desk.ledger(1).count("PUT Job_status PAID") == 1
+        assert driver.statuses_of(1) == ("CLOSED", "CLOSED", "CLOSED")
+        assert driver.ledger_of(1).count("PUT Job_status PAID") == 1
 
 
 def assert_closed(phone):
-    assert desk.status_of(1) == ("CLOSED", "CLOSED", "CLOSED")
-    assert desk.sms_of(1) == [("courtesy", "accepted"), ("feedback", "accepted")]
+    assert driver.statuses_of(1) == ("CLOSED", "CLOSED", "CLOSED")
+    assert driver.sms_of(1) == [("courtesy", "accepted"), ("feedback", "accepted")]
     assert len(phone.received) == 2
-    notes = desk.ledger(1)
+    notes = driver.ledger_of(1)
     assert notes.count("PUT Job_status OPENED") == notes.count("PUT Job_status CLOSED") == 1
     assert notes[-2:] == ["EVENT feedback SMS accepted", "PUT Job_status CLOSED"]
     assert Sms.objects.count() == 2

@@ -3,7 +3,7 @@ from django.db import OperationalError, connections
 
 from common.db.transactions import atomic_with_retry
 from repairjobs.models import OptOut
-from tests.repairjobs.factories import NOON
+from tests.support.repairjobs.factories import NOON
 
 pytestmark = pytest.mark.django_db(databases=["repairjobs", "client"], transaction=True)
 

@@ -20,7 +20,7 @@ from repairjobs.models import (
 from repairjobs.services import job_import, job_sync, payments
 from repairjobs.services.outbox.registry import TASK_KINDS
 from repairjobs.services.outbox.runner import run_outbox
-from tests.repairjobs.factories import NOON
+from tests.support.repairjobs.factories import NOON
 
 
 @dataclass
@@ -42,20 +42,20 @@ class Phone:
         return uuid
 
 
-def collect(at: datetime = NOON) -> int:
+def import_jobs(at: datetime = NOON) -> int:
     return job_import.import_new_jobs(at=at)
 
 
-def follow(at: datetime = NOON) -> int:
+def sync_jobs(at: datetime = NOON) -> int:
     return job_sync.sync_jobs(at=at)
 
 
 def go_live() -> None:
     """Let the first collect of an empty store be over."""
-    collect()
+    import_jobs()
 
 
-def run(*kinds: OutboxKind) -> int:
+def run_outbox(*kinds: OutboxKind) -> int:
     """Do what is due, until nothing is."""
     done = 0
     chosen = [kind for kind in TASK_KINDS if not kinds or kind.name in kinds]
@@ -64,13 +64,13 @@ def run(*kinds: OutboxKind) -> int:
     return done
 
 
-def wait(**length: float) -> None:
+def let_time_pass(**length: float) -> None:
     """Let time pass for what is owed."""
     for task in OutboxTask.objects.filter(due_at__isnull=False):
         OutboxTask.objects.filter(pk=task.pk).update(due_at=task.due_at - timedelta(**length))
 
 
-def put(job_id: int, status: str | None) -> None:
+def set_client_status(job_id: int, status: str | None) -> None:
     """Let the client change a status."""
     ClientJob.objects.filter(pk=job_id).update(status=status)
 
@@ -82,7 +82,7 @@ def pay(job_id: int, reference: str = "P-1", amount: str = "120.00") -> bool:
     return is_new
 
 
-def status_of(job_id: int) -> tuple[str | None, str, str]:
+def statuses_of(job_id: int) -> tuple[str | None, str, str]:
     """A job's status at the client, with us and in its document."""
     document = document_store().get(f"{job_id:05}")
     return (
@@ -92,13 +92,13 @@ def status_of(job_id: int) -> tuple[str | None, str, str]:
     )
 
 
-def ledger(job_id: int) -> list[str]:
+def ledger_of(job_id: int) -> list[str]:
     rows = JobTransaction.objects.filter(job_id=job_id).order_by("pk")
     return list(rows.values_list("note", flat=True))
 
 
-def attention(job_id: int) -> list[str]:
-    run(OutboxKind.DOCUMENT)
+def attention_of(job_id: int) -> list[str]:
+    run_outbox(OutboxKind.DOCUMENT)
     return document_store().get(f"{job_id:05}")["attention"]
 
 

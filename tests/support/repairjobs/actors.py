@@ -11,8 +11,8 @@ import pymysql
 import requests
 
 from repairjobs.models import normalize_status
-from tests.repairjobs.fake_vonage import Accepted, FakeVonage, Webhook
 from tests.servers import MariaDB
+from tests.support.repairjobs.fake_vonage import Accepted, FakeVonage, Webhook
 
 PACE = 0.05
 BAD_NUMBERS = ["", "none", "12"]

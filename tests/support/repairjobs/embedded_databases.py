@@ -7,7 +7,7 @@ from typing import Any
 
 
 @dataclass
-class EmbeddedStores:
+class EmbeddedDatabases:
     folder: Path
 
     def ask(self, store: str, query: str, *values: Any) -> list[Any]:
