@@ -1,14 +1,30 @@
 import pytest
 
-from repairjobs.integrations import sms
 from repairjobs.integrations.documents import mongodb
 from repairjobs.integrations.documents.mongodb import MongoDocumentStore
 from repairjobs.integrations.documents.sql import SqlDocumentStore
-from tests.support.repairjobs.fake_vonage import vonage
+from repairjobs.models import Job
+from tests.processes import free_port
+from tests.support.repairjobs import workflow_driver as driver
+from tests.support.repairjobs.factories import ClientJobFactory
+from tests.support.repairjobs.fake_vonage import vonage, vonage_server
 from tests.support.repairjobs.mongod import mongo_server_url, mongo_url
-from tests.support.repairjobs.workflow_driver import Phone
 
-__all__ = ["mongo_server_url", "mongo_url", "vonage"]
+__all__ = ["mongo_server_url", "mongo_url", "vonage", "vonage_server"]
+
+
+@pytest.fixture
+def live(vonage):
+    """An app whose first import is complete."""
+    driver.go_live()
+
+
+@pytest.fixture
+def job(live):
+    """A job that was imported; none of its outbox tasks has been run."""
+    ClientJobFactory(job_id=1)
+    driver.import_jobs()
+    return Job.objects.get()
 
 
 @pytest.fixture
@@ -23,9 +39,6 @@ def mongo_documents(mongo_url):
 
 
 @pytest.fixture
-def phone(monkeypatch, settings):
-    """An SMS provider of the tests, used instead of the console."""
-    phone = Phone()
-    monkeypatch.setitem(sms.PROVIDERS, "phone", lambda: phone)
-    settings.SMS_BACKEND = "phone"
-    return phone
+def closed_mongo_url():
+    """The URL of a MongoDB that refuses connections."""
+    return f"mongodb://127.0.0.1:{free_port()}/jobs?serverSelectionTimeoutMS=10"
