@@ -23,7 +23,7 @@ class NoMongod(Exception):
 
 
 class Mongod:
-    """A replica set of one server on a free port, with its data in ``folder``; it can be restarted."""
+    """A replica set of one server on a free port; its data in ``folder`` survives a restart."""
 
     def __init__(self, folder: str) -> None:
         self.folder = folder
