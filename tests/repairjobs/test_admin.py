@@ -249,7 +249,7 @@ class TestJobPage:
         reply = InboundMessage("m-1", "447700900123", "447700900999", "Heyho")
         sms_webhooks.receive_message(reply, at=timezone.now())
         desk.pay(1)
-        parts.add_part(job_id=1, part_number="B-7", name="Belt", quantity=2)
+        parts.add_part(job_id=1, part_number="B-7", name="Belt", quantity=2, at=NOON)
         desk.run()
         OutboxTask.objects.enqueue(Job.objects.get(), OutboxKind.STATUS, "CLOSED")
 
