@@ -7,8 +7,8 @@ from rest_framework.exceptions import APIException, NotFound
 from common.api.errors import RETRY_AFTER_SECONDS
 from repairjobs.integrations.client_database import ClientUnavailable
 from repairjobs.integrations.documents.base import DocumentsUnavailable
+from repairjobs.models import UnknownJob
 from repairjobs.services.parts import UnknownPart
-from repairjobs.services.workflow import UnknownJob
 
 
 class SystemUnavailable(APIException):

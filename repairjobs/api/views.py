@@ -436,7 +436,7 @@ class JobPartViewSet(JobView, mixins.ListModelMixin, viewsets.GenericViewSet[Par
         sent = self.get_serializer(data=request.data)
         sent.is_valid(raise_exception=True)
         with as_http():
-            part = parts.add_part(job_id=self.job_id(), **sent.validated_data)
+            part = parts.add_part(job_id=self.job_id(), at=timezone.now(), **sent.validated_data)
         return Response(self.get_serializer(part).data, status=status.HTTP_201_CREATED)
 
     @extend_schema(
@@ -462,5 +462,7 @@ class JobPartViewSet(JobView, mixins.ListModelMixin, viewsets.GenericViewSet[Par
         sent = PartMoveSerializer(data=request.data)
         sent.is_valid(raise_exception=True)
         with as_http():
-            part = parts.move_part(job_id=self.job_id(), part_id=number, **sent.validated_data)
+            part = parts.move_part(
+                job_id=self.job_id(), part_id=number, at=timezone.now(), **sent.validated_data
+            )
         return Response(self.get_serializer(part).data)

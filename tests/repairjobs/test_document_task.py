@@ -11,7 +11,7 @@ from repairjobs.services.outbox import runner
 from repairjobs.services.outbox.base import TaskKind
 from repairjobs.services.outbox.document_task import DocumentTask
 from tests.support.repairjobs import workflow_driver as driver
-from tests.support.repairjobs.factories import ClientJobFactory
+from tests.support.repairjobs.factories import NOON, ClientJobFactory
 from tests.support.repairjobs.statements import failing, interrupted
 
 pytestmark = [
@@ -35,7 +35,7 @@ def test_a_document_is_written_when_the_database_is_available_again(job):
 
 def test_a_document_is_written_again_if_the_job_changed_meanwhile(job):
     def add_part():
-        parts.add_part(job_id=1, part_number="P", name="Pump", quantity=1)
+        parts.add_part(job_id=1, part_number="P", name="Pump", quantity=1, at=NOON)
 
     with interrupted("repairjobs", STORE, add_part):
         driver.run_outbox()
