@@ -11,53 +11,47 @@ from tests.support.repairjobs.factories import NOON
 pytestmark = pytest.mark.django_db(databases=["repairjobs", "client"])
 
 
-def made_up(*, days, seed=1):
-    rng = random.Random(seed)
-    for at in history.arrivals(rng, days=days, until=NOON):
-        history.simulate_job(rng, since=at, until=NOON)
-
-
-class TestAPast:
+class TestHistory:
     @pytest.fixture(autouse=True)
-    def _past(self, phone):
-        driver.go_live()
-        made_up(days=45)
+    def _history(self, live):
+        rng = random.Random(1)
+        for at in history.arrivals(rng, days=45, until=NOON):
+            history.simulate_job(rng, since=at, until=NOON)
         assert Job.objects.filter(status=JobStatus.CLOSED).exists()
         driver.run_outbox()
-        self.phone = phone
 
-    def test_is_what_the_client_and_the_documents_say(self):
+    def test_client_jobs_and_documents_agree(self):
         assert list(differences(progress=lambda done: None)) == []
         assert Job.objects.count() == ClientJob.objects.count()
 
-    def test_texts_nobody_and_leaves_nobody_to_text(self):
-        assert self.phone.received == []
+    def test_no_sms_of_the_history_is_sent(self, vonage):
+        assert vonage.accepted == []
 
-    def test_has_jobs_in_every_state(self):
+    def test_there_are_jobs_in_every_status_and_most_are_closed(self):
         counts = Job.objects.count_by_status()
 
         assert counts[JobStatus.CLOSED] > sum(counts.values()) / 2
         assert {JobStatus.OPENED, JobStatus.IN_PROGRESS, JobStatus.COMPLETED} < set(counts)
 
-    def test_closes_each_job_after_its_payment_and_both_texts(self):
+    def test_each_closed_job_has_an_earlier_payment_and_both_sms(self):
         for job in Job.objects.filter(status=JobStatus.CLOSED):
             assert Payment.objects.filter(job=job, received_at__lte=job.closed_at).exists()
             assert Sms.objects.filter(job=job, kind=SmsKind.COURTESY).count() == 1
             assert Sms.objects.filter(job=job, kind=SmsKind.FEEDBACK).count() == 1
 
-    def test_is_recorded_in_order_and_ends_now(self):
+    def test_ledger_lines_are_in_order_and_none_lies_in_the_future(self):
         for job in Job.objects.all():
-            at = list(job.transactions.order_by("pk").values_list("created_at", flat=True))
-            assert at == sorted(at)
-            assert at[0] == job.imported_at
-            assert at[-1] <= NOON
+            times = list(job.transactions.order_by("pk").values_list("created_at", flat=True))
+            assert times == sorted(times)
+            assert times[0] == job.imported_at
+            assert times[-1] <= NOON
 
 
-def test_customers_come_on_workdays_before_now():
-    at = history.arrivals(random.Random(1), days=365, until=NOON)
+def test_customers_arrive_on_workdays_of_the_last_year():
+    arrivals = history.arrivals(random.Random(1), days=365, until=NOON)
 
-    assert len(at) > 250
-    assert at == sorted(at)
-    assert at[-1] < NOON
-    assert {day.isoweekday() for day in at} == {1, 2, 3, 4, 5, 6}
-    assert (NOON - at[0]).days > 350
+    assert len(arrivals) > 250
+    assert arrivals == sorted(arrivals)
+    assert arrivals[-1] < NOON
+    assert {at.isoweekday() for at in arrivals} == {1, 2, 3, 4, 5, 6}
+    assert (NOON - arrivals[0]).days > 350
