@@ -97,7 +97,7 @@ def go_live() -> None:
 
 
 def run_outbox(kind: str) -> float:
-    """Work off outbox_tasks of a kind, a second, in one run; SMS are printed to nowhere."""
+    """Run outbox tasks of a kind, a second, in one run; SMS are printed to nowhere."""
     from django.utils import timezone
 
     from repairjobs.models import OutboxTask

@@ -40,7 +40,7 @@ def run(*, quick: bool) -> Iterator[str]:
     yield from polls(large, under_way, rounds=3 if quick else 5)
     yield going_live(large, under_way)
     yield pages(large, documents=10_000 if quick else 100_000, rounds=3 if quick else 5)
-    yield outbox_tasks(under_way)
+    yield outbox(under_way)
 
 
 # --- Looks at the client's table ------------------------------------------------------------
@@ -244,7 +244,7 @@ def cursor(key: list[Any]) -> str:
 # --- What is owed --------------------------------------------------------------------------------
 
 
-def outbox_tasks(count: int) -> str:
+def outbox(count: int) -> str:
     rows = []
     with repair_stores() as stores:
         fill_client(stores, count, every=1, status="NEW")
@@ -258,4 +258,4 @@ def outbox_tasks(count: int) -> str:
             }.items():
                 rows.append((name, spoken(ask(desk.run_outbox, kind))))
             rows.append(("jobs compared by reconcile_jobs", spoken(count / ask(desk.reconcile))))
-    return table(f"{count:,} outbox_tasks, one worker, MariaDB", ["", "a second"], rows)
+    return table(f"{count:,} outbox tasks, one worker, MariaDB", ["", "a second"], rows)

@@ -366,7 +366,7 @@ class OutboxTaskAdmin(ReadOnlyAdmin):
             if retry_task(task, at=timezone.now()):
                 log_change(request, task, "Due now, with all attempts before it.")
                 tried += 1
-        self.message_user(request, f"{tried} outbox_tasks are due now.", messages.SUCCESS)
+        self.message_user(request, f"{tried} tasks are due now.", messages.SUCCESS)
 
 
 @admin.register(Acknowledgement)

@@ -19,10 +19,10 @@ from repairjobs.integrations.sms.base import (
     MalformedWebhook,
     WebhookSecretMissing,
 )
+from repairjobs.models import UnknownJob
 from repairjobs.services.parts import UnknownPart
 from repairjobs.services.payments import PaymentConflict
 from repairjobs.services.private_messages import CannotText
-from repairjobs.services.workflow import UnknownJob
 
 
 class ServiceUnavailable(APIException):

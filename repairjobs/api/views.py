@@ -37,11 +37,11 @@ from repairjobs.models import (
     JobTransaction,
     Part,
     Sms,
+    UnknownJob,
     format_job_id,
 )
 from repairjobs.services import parts, payments, private_messages
 from repairjobs.services.masking import mask_document
-from repairjobs.services.workflow import UnknownJob
 
 MAX_LINKS = 50
 
@@ -219,7 +219,7 @@ class JobPartViewSet(JobRowsView, viewsets.GenericViewSet[Part]):
         """Add a part that the repair needs. The job's document shows it too."""
         part = self.get_serializer(data=request.data)
         part.is_valid(raise_exception=True)
-        stored = parts.add_part(job_id=self.get_job_id(), **part.validated_data)
+        stored = parts.add_part(job_id=self.get_job_id(), at=timezone.now(), **part.validated_data)
         return Response(self.get_serializer(stored).data, status=status.HTTP_201_CREATED)
 
     def partial_update(self, request: Request, job_id: str, part_id: str) -> Response:
@@ -229,5 +229,7 @@ class JobPartViewSet(JobRowsView, viewsets.GenericViewSet[Part]):
             raise NotFound(f"job {self.get_job_id()} has no part {part_id}")
         change = PartStatusSerializer(data=request.data)
         change.is_valid(raise_exception=True)
-        part = parts.move_part(job_id=self.get_job_id(), part_id=number, **change.validated_data)
+        part = parts.move_part(
+            job_id=self.get_job_id(), part_id=number, at=timezone.now(), **change.validated_data
+        )
         return Response(self.get_serializer(part).data)

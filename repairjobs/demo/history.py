@@ -137,6 +137,7 @@ class _JobSimulation:
             part_number=PARTS[name],
             name=name,
             quantity=self.rng.choice([1, 1, 1, 2]),
+            at=self.at,
         )
         for status in (PartStatus.ORDERED, PartStatus.RECEIVED):
             if self._pass(0.1, 3):
@@ -144,7 +145,7 @@ class _JobSimulation:
 
     def _move_part(self, status: PartStatus) -> None:
         part = Part.objects.of_job(self.job_id).get()
-        parts.move_part(job_id=self.job_id, part_id=part.pk, status=status)
+        parts.move_part(job_id=self.job_id, part_id=part.pk, status=status, at=self.at)
 
     def _pay(self) -> None:
         payments.receive_payment(

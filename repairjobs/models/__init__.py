@@ -13,7 +13,16 @@ from repairjobs.models.client import (
 )
 from repairjobs.models.documents import JobDocument
 from repairjobs.models.import_cursor import ImportCursor
-from repairjobs.models.jobs import Acknowledgement, Job, format_job_id, in_order
+from repairjobs.models.jobs import (
+    FINISHED,
+    UNDER_WAY,
+    Acknowledgement,
+    Job,
+    JobState,
+    UnknownJob,
+    format_job_id,
+    in_order,
+)
 from repairjobs.models.ledger import JobTransaction
 from repairjobs.models.outbox import OutboxKind, OutboxTask, from_now
 from repairjobs.models.parts import Part, PartStatus
@@ -32,9 +41,11 @@ from repairjobs.models.sms import (
 __all__ = [
     "BATCH_SIZE",
     "CLIENT_COLUMNS",
+    "FINISHED",
     "MAX_JOB_ID",
     "MIN_JOB_ID",
     "STATUS_RANKS",
+    "UNDER_WAY",
     "UNRESOLVED_STATES",
     "Acknowledgement",
     "ClientJob",
@@ -43,6 +54,7 @@ __all__ = [
     "ImportCursor",
     "Job",
     "JobDocument",
+    "JobState",
     "JobStatus",
     "JobTransaction",
     "OptOut",
@@ -56,6 +68,7 @@ __all__ = [
     "SmsKind",
     "SmsSendSlot",
     "SmsState",
+    "UnknownJob",
     "format_job_id",
     "from_now",
     "in_order",

@@ -5,18 +5,46 @@ from typing import Self, TypeVar
 
 from django.db import models
 
-from repairjobs.models.client import BATCH_SIZE, CLIENT_COLUMNS, MIN_JOB_ID, JobStatus
+from repairjobs.models.client import BATCH_SIZE, CLIENT_COLUMNS, MIN_JOB_ID
 
 Row = TypeVar("Row", bound=models.Model)
+
+
+class UnknownJob(Exception):
+    """The job was never imported."""
+
+    def __init__(self, job_id: int) -> None:
+        super().__init__(f"job {job_id} is unknown")
+
+
+class JobState(models.TextChoices):
+    """Where a job is in our workflow. Its ``status`` is the client's word for that."""
+
+    NEW = "new"
+    OPENED = "opened"
+    IN_PROGRESS = "in progress"
+    COMPLETED = "completed"  # the work is done; the job may not be paid
+    CLOSED_BY_CLIENT = "closed by client"  # before we closed it
+    UNRECOGNISED = "unrecognised"  # the client's status is not one of ours
+    CLOSED = "closed"
+    REOPENED = "reopened"  # closed before, and now the client has a different status
+
+
+# In the order of JobState, so that migrations do not change.
+FINISHED = (JobState.CLOSED, JobState.REOPENED)
+UNDER_WAY = tuple(state for state in JobState if state not in FINISHED)
 
 
 class JobQuerySet(models.QuerySet["Job"]):
     def locked(self, job_id: int) -> "Job":
         """Return the job, locked until the transaction ends.
 
-        :raises Job.DoesNotExist: if the job was never imported.
+        :raises UnknownJob: if the job was never imported.
         """
-        return self.select_for_update().get(pk=job_id)
+        try:
+            return self.select_for_update().get(pk=job_id)
+        except Job.DoesNotExist as error:
+            raise UnknownJob(job_id) from error
 
     def locked_batch(self, job_ids: Iterable[int]) -> Self:
         """Return these jobs, locked in one order so that two batches cannot deadlock."""
@@ -66,6 +94,7 @@ class Job(models.Model):
     """Our copy of one of the client's jobs, with what we did about it."""
 
     job_id = models.IntegerField(primary_key=True)  # the client's id
+    state = models.CharField(max_length=16, choices=JobState, default=JobState.NEW)
     status = models.CharField(max_length=255)  # the client's status, normalized
     type = models.CharField(max_length=255, blank=True)
     firstname = models.CharField("first name", max_length=255, blank=True)
@@ -85,6 +114,13 @@ class Job(models.Model):
     objects = JobQuerySet.as_manager()
 
     class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(state__in=UNDER_WAY, closed_at__isnull=True)
+                | models.Q(state__in=FINISHED, closed_at__isnull=False),
+                name="job_state_is_known",
+            )
+        ]
         indexes = [
             models.Index(fields=["closed_at", "job_id"], name="job_under_way"),
             models.Index(fields=["imported_at", "job_id"], name="job_by_day"),
@@ -98,16 +134,6 @@ class Job(models.Model):
     @property
     def formatted_id(self) -> str:
         return format_job_id(self.job_id)
-
-    @property
-    def is_completed(self) -> bool:
-        return self.status in {JobStatus.COMPLETED, JobStatus.CLOSED}
-
-    @property
-    def needs_paid_status(self) -> bool:
-        """Whether to write "paid" to the client, if the client has a status for that."""
-        is_open = self.status not in {JobStatus.NEW, JobStatus.CLOSED}
-        return is_open and self.paid_at is not None and self.paid_written_at is None
 
     def client_fields(self) -> dict[str, str]:
         """Return the columns that were copied from the client unchanged."""

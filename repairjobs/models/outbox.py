@@ -87,9 +87,9 @@ class OutboxTaskQuerySet(models.QuerySet["OutboxTask"]):
         """Return the job's tasks that a worker will still attempt."""
         return self.filter(job=job, due_at__isnull=False)
 
-    def write_started(self) -> Self:
-        """Return the pending tasks whose write may have reached the client already."""
-        return self.filter(due_at__isnull=False, write_started=True)
+    def write_started(self, job: Job) -> Self:
+        """Return the job's pending tasks whose write may have reached the client already."""
+        return self.pending(job).filter(write_started=True)
 
     def reschedule(self, pause: timedelta, *, attempts: int, error: str) -> None:
         """Make these tasks due after a pause."""
@@ -137,7 +137,10 @@ class OutboxTask(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["job", "kind", "subject"], name="outbox_task_once")
+            models.UniqueConstraint(fields=["job", "kind", "subject"], name="outbox_task_once"),
+            models.CheckConstraint(
+                condition=models.Q(kind__in=OutboxKind.values), name="outbox_kind_is_known"
+            ),
         ]
         indexes = [models.Index(fields=["kind", "due_at"], name="outbox_task_due")]
         verbose_name = "outbox task"

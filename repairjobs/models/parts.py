@@ -16,6 +16,9 @@ class PartQuerySet(models.QuerySet["Part"]):
     def of_job(self, job_id: int) -> Self:
         return self.filter(job_id=job_id)
 
+    def with_id(self, part_id: int) -> "Part | None":
+        return self.filter(pk=part_id).first()
+
 
 class Part(models.Model):
     """A part that a repair needs."""

@@ -32,6 +32,15 @@ class Payment(models.Model):
     objects = PaymentQuerySet.as_manager()
 
     class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(amount_hundredths__gt=0), name="payment_amount_is_positive"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(currency__regex=r"^[A-Z]{3}$"),
+                name="payment_currency_is_a_code",
+            ),
+        ]
         indexes = [models.Index(fields=["received_at", "id"], name="payment_order")]
 
     def __str__(self) -> str:

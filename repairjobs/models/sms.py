@@ -1,5 +1,5 @@
 from datetime import datetime, timedelta
-from typing import Self
+from typing import Any, Self
 from uuid import UUID, uuid4
 
 from django.db import models
@@ -31,6 +31,10 @@ UNRESOLVED_STATES = (SmsState.QUEUED, SmsState.SENDING, SmsState.UNKNOWN)
 
 
 class SmsQuerySet(models.QuerySet["Sms"]):
+    def locked(self, **key: Any) -> "Sms":
+        """Return the SMS with this key, locked until the transaction ends."""
+        return self.select_for_update().get(**key)
+
     def count_by_state(self, *, since: datetime) -> dict[str, int]:
         """Return how many SMS created since an instant are in each state."""
         recent = self.filter(created_at__gte=since).order_by("state")
@@ -85,6 +89,14 @@ class Sms(models.Model):
     objects = SmsQuerySet.as_manager()
 
     class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(kind__in=SmsKind.values), name="sms_kind_is_known"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(state__in=SmsState.values), name="sms_state_is_known"
+            ),
+        ]
         indexes = [
             models.Index(fields=["recipient", "attempted_at"], name="sms_last_to"),
             models.Index(fields=["created_at", "id", "state"], name="sms_outcomes"),
@@ -129,6 +141,14 @@ class DeliveryReceipt(models.Model):
     received_at = models.DateTimeField()
 
     objects = DeliveryReceiptQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(state__in=["", *DeliveryState.values]),
+                name="delivery_state_is_known",
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.message_uuid} {self.status}"

@@ -4,9 +4,9 @@ from collections.abc import Collection
 from datetime import datetime
 
 from common.db.transactions import atomic_with_retry
-from repairjobs.models import Acknowledgement, JobTransaction
+from repairjobs.models import Acknowledgement, Job
 from repairjobs.services.attention import unseen_flags
-from repairjobs.services.workflow import change, locked_job
+from repairjobs.services.workflow import JobEvent, advance
 
 
 @atomic_with_retry(using="repairjobs")
@@ -15,15 +15,12 @@ def acknowledge(*, job_id: int, keys: Collection[str], at: datetime) -> int:
 
     :raises UnknownJob:
     """
-    job = locked_job(job_id)
+    job = Job.objects.locked(job_id)
     seen = [flag for flag in unseen_flags(job) if flag.key in keys]
-    if not seen:
-        return 0
     Acknowledgement.objects.bulk_create(
         Acknowledgement(job=job, flag=flag.key, text=flag.text[:600], acknowledged_at=at)
         for flag in seen
     )
     for flag in seen:
-        JobTransaction.objects.record(job, f"EVENT seen by a person: {flag.text}", at=at)
-    change(job)
+        advance(job, JobEvent.FLAG_SEEN, at=at, flag=flag.text)
     return len(seen)

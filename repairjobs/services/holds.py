@@ -5,7 +5,7 @@ from datetime import datetime
 
 from common.db.transactions import atomic_with_retry
 from repairjobs.models import Job
-from repairjobs.services.workflow import change, enqueue_courtesy_sms, suppress_courtesy_sms
+from repairjobs.services.workflow import JobEvent, advance
 
 Progress = Callable[[int], object]
 
@@ -29,9 +29,5 @@ def release(job_id: int, *, text: bool, at: datetime) -> bool:
     if not job.is_on_hold:
         return False
     job.is_on_hold = False
-    change(job, "is_on_hold")
-    if text:
-        enqueue_courtesy_sms(job, at=at)
-    else:
-        suppress_courtesy_sms(job, at=at)
+    advance(job, JobEvent.RELEASED if text else JobEvent.RELEASED_SILENTLY, at=at)
     return True

@@ -1,12 +1,11 @@
 """Import of the client's NEW jobs."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from datetime import datetime
 
 from common.db.transactions import atomic_with_retry
 from common.time_budget import HasTimeLeft, unlimited
 from repairjobs.integrations import client_database
-from repairjobs.integrations.phone_numbers import normalize_number
 from repairjobs.models import (
     BATCH_SIZE,
     MIN_JOB_ID,
@@ -14,17 +13,10 @@ from repairjobs.models import (
     ImportCursor,
     Job,
     JobStatus,
-    JobTransaction,
-    OptOut,
-    OutboxKind,
-    OutboxTask,
     ScanBatch,
-    Sms,
-    SmsKind,
 )
 from repairjobs.services.holds import release
-from repairjobs.services.sms_texts import write_sms
-from repairjobs.services.workflow import automatic_key, change, enqueue_courtesy_sms
+from repairjobs.services.workflow import JobEvent, advance, start_jobs
 
 # Rows before the watermark that each import reads again: ids do not come in order of creation.
 LOOK_BACK = 1_000
@@ -88,7 +80,7 @@ def import_batch(batch: ScanBatch, *, at: datetime) -> int:
     # Again, under the lock: another import may have been faster.
     known = Job.objects.in_bulk([row.job_id for row in batch.rows])
     new_jobs = [_to_job(row, cursor, at) for row in batch.rows if row.job_id not in known]
-    _create_jobs(new_jobs, at=at)
+    start_jobs(new_jobs, at=at)
     _record_reopened(known.values(), at=at)
     cursor.watermark = max(cursor.watermark or MIN_JOB_ID, batch.end or MIN_JOB_ID)
     cursor.save(update_fields=["watermark"])
@@ -105,39 +97,14 @@ def _to_job(row: ClientJob, cursor: ImportCursor, at: datetime) -> Job:
     )
 
 
-def _create_jobs(jobs: list[Job], *, at: datetime) -> None:
-    """Store new jobs, their ledger lines, and the tasks for their documents and courtesy SMS."""
-    Job.objects.bulk_create(jobs)
-    JobTransaction.objects.record_many(jobs, "GET new job", at=at)
-    OutboxTask.objects.enqueue_many(OutboxKind.DOCUMENT, dict.fromkeys(jobs, ""))
-    _enqueue_courtesy_sms([job for job in jobs if not job.is_on_hold], at=at)
-
-
-def _enqueue_courtesy_sms(jobs: Collection[Job], *, at: datetime) -> None:
-    numbers = {job: normalize_number(job.mobile) for job in jobs}
-    opted_out = OptOut.objects.among({number for number in numbers.values() if number})
-    batch = []
-    for job, number in numbers.items():
-        if number and number not in opted_out:
-            sms = write_sms(SmsKind.COURTESY, job, at=at)
-            sms.idempotency_key, sms.recipient = automatic_key(SmsKind.COURTESY, job), number
-            batch.append(sms)
-        else:
-            enqueue_courtesy_sms(job, at=at)
-    Sms.objects.bulk_create(batch)
-    OutboxTask.objects.enqueue_many(
-        OutboxKind.SMS, {sms.job: str(sms.reference) for sms in batch if sms.job}
-    )
-
-
 def _record_reopened(known: Iterable[Job], *, at: datetime) -> None:
     """Record the jobs that were closed and are NEW again."""
     reopened = [job for job in known if job.closed_at and job.status != JobStatus.NEW]
     for stale in reopened:
         job = Job.objects.locked(stale.pk)
         job.status = JobStatus.NEW
-        JobTransaction.objects.record(job, "GET Job_status NEW after CLOSED", at=at)
-        change(job, "status")
+        changes = f"Job_status {JobStatus.NEW} after {JobStatus.CLOSED}"
+        advance(job, JobEvent.CLIENT_SET_NEW, at=at, changes=changes)
 
 
 @atomic_with_retry(using="repairjobs")

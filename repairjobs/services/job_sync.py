@@ -1,5 +1,6 @@
 """Sync of the jobs under way with the client's table."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from django.conf import settings
@@ -13,10 +14,19 @@ from repairjobs.models import (
     STATUS_RANKS,
     ClientJob,
     Job,
-    JobTransaction,
+    JobStatus,
+    OutboxTask,
     normalize_status,
 )
-from repairjobs.services.workflow import advance, change
+from repairjobs.services.workflow import JobEvent, advance
+
+STATUS_EVENTS: Mapping[str, JobEvent] = {
+    JobStatus.NEW: JobEvent.CLIENT_SET_NEW,
+    JobStatus.OPENED: JobEvent.CLIENT_SET_OPENED,
+    JobStatus.IN_PROGRESS: JobEvent.CLIENT_SET_IN_PROGRESS,
+    JobStatus.COMPLETED: JobEvent.CLIENT_SET_COMPLETED,
+    JobStatus.CLOSED: JobEvent.CLIENT_SET_CLOSED,
+}
 
 
 def sync_jobs(
@@ -64,7 +74,7 @@ def _sync_job(stale: Job, row: ClientJob | None, *, at: datetime) -> bool:
     if job.version != stale.version:
         # The row may have been read before that change; the next sync will tell.
         return False
-    if row and job.outbox_tasks.write_started().exists():
+    if row and OutboxTask.objects.write_started(job).exists():
         # The new status may be ours, and must then be recorded as a PUT first.
         return False
     return apply_client_row(job, row, at=at)
@@ -72,12 +82,18 @@ def _sync_job(stale: Job, row: ClientJob | None, *, at: datetime) -> bool:
 
 def apply_client_row(job: Job, row: ClientJob | None, *, at: datetime) -> bool:
     """Copy the client's row into the locked job. Return whether anything changed."""
+    before = job.status
     changes = _copy_row(job, row) if row else _mark_missing(job)
-    if changes:
-        JobTransaction.objects.record(job, f"GET {'; '.join(changes)}", at=at)
-        change(job, "status", "is_missing", *CLIENT_COLUMNS)
-    advance(job, at=at)
-    return bool(changes)
+    if not changes:
+        return False
+    if row is None:
+        event = JobEvent.CLIENT_DELETED_ROW
+    elif job.status == before:
+        event = JobEvent.CLIENT_CHANGED_ROW
+    else:
+        event = STATUS_EVENTS.get(job.status, JobEvent.CLIENT_SET_OTHER)
+    advance(job, event, at=at, changes="; ".join(changes))
+    return True
 
 
 def _mark_missing(job: Job) -> list[str]:

@@ -4,8 +4,8 @@ from datetime import datetime
 from decimal import Decimal
 
 from common.db.transactions import atomic_with_retry
-from repairjobs.models import JobTransaction, Payment
-from repairjobs.services.workflow import advance, change, locked_job
+from repairjobs.models import Job, Payment
+from repairjobs.services.workflow import JobEvent, advance
 
 
 class PaymentConflict(Exception):
@@ -30,7 +30,7 @@ def receive_payment(
     :raises UnknownJob: if the job was never imported.
     :raises PaymentConflict: if the reference belongs to a different payment.
     """
-    job = locked_job(job_id)
+    job = Job.objects.locked(job_id)
     received = Payment(
         reference=reference,
         job=job,
@@ -43,9 +43,6 @@ def receive_payment(
         if payment.content() != received.content():
             raise PaymentConflict(payment, received)
         return payment, False
-    JobTransaction.objects.record(job, f"EVENT payment {reference} received", at=at)
-    job.paid_at = job.paid_at or at
-    change(job, "paid_at")
     # In the same transaction: a crash from here on delays the feedback SMS but cannot lose it.
-    advance(job, at=at)
+    advance(job, JobEvent.PAYMENT_RECEIVED, at=at, reference=reference)
     return payment, True

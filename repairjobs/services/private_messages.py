@@ -3,9 +3,9 @@
 from datetime import datetime
 
 from common.db.transactions import atomic_with_retry
-from repairjobs.models import OutboxKind, OutboxTask, Sms, SmsKind
-from repairjobs.services.sms_texts import suppress_if_unreachable, write_sms
-from repairjobs.services.workflow import locked_job
+from repairjobs.models import Job, OutboxKind, OutboxTask, Sms, SmsKind
+from repairjobs.services.sms_states import find_transition
+from repairjobs.services.sms_texts import draft_sms, why_unreachable
 
 
 class CannotText(Exception):
@@ -19,10 +19,11 @@ def send_private_message(*, job_id: int, text: str, at: datetime) -> Sms:
     :raises UnknownJob:
     :raises CannotText: if the number cannot be texted or has opted out.
     """
-    job = locked_job(job_id)
-    sms = write_sms(SmsKind.PRIVATE, job, at=at, text=text)
-    if suppress_if_unreachable(sms, job):
-        raise CannotText(sms.reason)
+    job = Job.objects.locked(job_id)
+    sms = draft_sms(SmsKind.PRIVATE, job, at=at, text=text)
+    if event := why_unreachable(sms):
+        transition = find_transition(sms.state, event)
+        raise CannotText(transition.reason if transition else event)
     sms.save()
     OutboxTask.objects.enqueue(job, OutboxKind.SMS, str(sms.reference))
     return sms

@@ -1,130 +1,96 @@
-"""SMS to customers: every attempt is stored before it is made, every outcome after it."""
+"""Delivery of SMS: every attempt is stored before it is made, every outcome after it."""
 
 from datetime import datetime
 from uuid import UUID
 
 from common.db.transactions import atomic_with_retry
-from repairjobs.models import (
-    UNRESOLVED_STATES,
-    Job,
-    OutboxKind,
-    OutboxTask,
-    Sms,
-    SmsState,
-)
-from repairjobs.models.outbox import OutboxTaskQuerySet
-from repairjobs.services.sms_texts import suppress_if_unreachable
-from repairjobs.services.workflow import advance, change, record_sms_event
+from repairjobs.integrations.phone_numbers import normalize_number
+from repairjobs.models import Job, OutboxKind, OutboxTask, Sms, SmsState
+from repairjobs.services.sms_states import SmsEvent
+from repairjobs.services.sms_texts import why_unreachable
+from repairjobs.services.workflow import advance_sms
 
 
 @atomic_with_retry(using="repairjobs")
 def begin_attempt(task: OutboxTask, *, at: datetime) -> Sms | None:
-    """Put on record that the task's SMS is being sent; to be called before it is.
+    """Record that the task's SMS is about to be sent.
 
-    Return the SMS to send; None if there is nothing to send any more.
+    Return the SMS to send; None if it must not be sent (any more).
     """
     job = Job.objects.locked(task.job_id)
     if not OutboxTask.objects.claimed_by(task).exists():
         return None
-    sms = Sms.objects.select_for_update().get(reference=UUID(task.subject))
+    sms = Sms.objects.locked(reference=UUID(task.subject))
     if sms.state == SmsState.SENDING:
-        # Whoever put this on record died, or forgot to tell.
-        _mark_unknown(sms, job, "the worker that sent it was lost", at=at)
+        reason = "the worker that was sending it died"
+        advance_sms(sms, SmsEvent.OUTCOME_UNKNOWN, job=job, at=at, reason=reason)
     if sms.state == SmsState.QUEUED:
-        if not suppress_if_unreachable(sms, job):
-            sms.state = SmsState.SENDING
+        # The client may have corrected the number since the SMS was queued.
+        sms.recipient = normalize_number(job.mobile) or ""
+        if event := why_unreachable(sms):
+            advance_sms(sms, event, job=job, at=at)
+        else:
             sms.attempts += 1
             sms.attempted_at = at
-            sms.save()
+            advance_sms(sms, SmsEvent.ATTEMPT_STARTED, job=job, at=at)
             return sms
-        resolve(sms, job, f"not sent: {sms.reason}", at=at)
     OutboxTask.objects.claimed_by(task).delete()
     return None
 
 
 @atomic_with_retry(using="repairjobs")
 def record_accepted(attempt: Sms, *, message_uuid: str, at: datetime) -> None:
-    """The SMS of this attempt was accepted under this id."""
-    job, sms = locked_sms(attempt)
+    """Record that the provider accepted the SMS under this id."""
+    job, sms = lock_sms(attempt)
     sms.message_uuid = message_uuid[:64]
-    if sms.state in UNRESOLVED_STATES:
-        sms.state, sms.reason = SmsState.ACCEPTED, ""
-        resolve(sms, job, "accepted", at=at)
-    sms.save()
-    _tasks_of(sms).delete()
+    sms.save(update_fields=["message_uuid"])
+    advance_sms(sms, SmsEvent.ACCEPTED, job=job, at=at)
+    _delete_task(sms)
 
 
 @atomic_with_retry(using="repairjobs")
 def record_refused(attempt: Sms, *, reason: str, at: datetime) -> None:
-    """The SMS of this attempt was refused for good."""
-    job, sms = locked_sms(attempt)
-    if sms.state in UNRESOLVED_STATES:
-        sms.state, sms.reason = SmsState.FAILED, reason[:255]
-        resolve(sms, job, f"refused: {reason}", at=at)
-    _tasks_of(sms).delete()
+    """Record that the provider refused the SMS for good."""
+    job, sms = lock_sms(attempt)
+    advance_sms(sms, SmsEvent.REFUSED, job=job, at=at, reason=reason)
+    _delete_task(sms)
 
 
 @atomic_with_retry(using="repairjobs")
-def record_not_sent(attempt: Sms) -> bool:
-    """The SMS of this attempt did not leave. Return whether it may be tried again."""
-    _, sms = locked_sms(attempt)
-    if sms.state != SmsState.SENDING or sms.attempts != attempt.attempts:
+def record_not_sent(attempt: Sms, *, at: datetime) -> bool:
+    """Record that this attempt did not send the SMS. Return whether to try again."""
+    job, sms = lock_sms(attempt)
+    if sms.attempts != attempt.attempts:
         return False
-    sms.state = SmsState.QUEUED
-    sms.save(update_fields=["state"])
-    return True
+    return advance_sms(sms, SmsEvent.NOT_SENT, job=job, at=at)
 
 
 @atomic_with_retry(using="repairjobs")
 def record_unknown(attempt: Sms, *, reason: str, at: datetime) -> None:
-    """Nobody can tell whether the SMS of this attempt left: it is not sent again by itself."""
-    job, sms = locked_sms(attempt)
-    if sms.state == SmsState.SENDING:
-        _mark_unknown(sms, job, reason, at=at)
-    _tasks_of(sms).delete()
+    """Record that this attempt perhaps sent the SMS. It is not sent again automatically."""
+    job, sms = lock_sms(attempt)
+    advance_sms(sms, SmsEvent.OUTCOME_UNKNOWN, job=job, at=at, reason=reason)
+    _delete_task(sms)
 
 
 @atomic_with_retry(using="repairjobs")
 def resolve_sms(sms: Sms, *, was_sent: bool, at: datetime) -> bool:
-    """Say what became of an SMS that may have been sent; one that was not is sent again.
+    """Record what a person found out about an UNKNOWN SMS; if it was not sent, send it again.
 
-    Return whether there was anything to settle.
+    Return False if the SMS is not UNKNOWN.
     """
-    job, sms = locked_sms(sms)
-    if sms.state != SmsState.UNKNOWN:
-        return False
-    if was_sent:
-        sms.state, sms.reason = SmsState.ACCEPTED, "settled by hand"
-        resolve(sms, job, "accepted, as settled by hand", at=at)
-    else:
-        sms.state, sms.reason = SmsState.QUEUED, ""
-        sms.save()
-        record_sms_event(sms, job, "settled by hand: it did not leave, and is sent again", at=at)
-        change(job)
-        OutboxTask.objects.enqueue(job, OutboxKind.SMS, str(sms.reference))
-    return True
+    job, sms = lock_sms(sms)
+    event = SmsEvent.RESOLVED_AS_SENT if was_sent else SmsEvent.RESOLVED_AS_NOT_SENT
+    return advance_sms(sms, event, job=job, at=at)
 
 
-def locked_sms(sms: Sms) -> tuple[Job, Sms]:
+def lock_sms(sms: Sms) -> tuple[Job, Sms]:
+    """Return the job of an SMS and the SMS, both locked until the transaction ends."""
     assert sms.job_id is not None
-    job = Job.objects.locked(sms.job_id)
-    return job, Sms.objects.select_for_update().get(pk=sms.pk)
+    # Always the job first, so that two transactions cannot deadlock.
+    return Job.objects.locked(sms.job_id), Sms.objects.locked(pk=sms.pk)
 
 
-def _tasks_of(sms: Sms) -> OutboxTaskQuerySet:
+def _delete_task(sms: Sms) -> None:
     assert sms.job_id is not None
-    return OutboxTask.objects.about(sms.job_id, OutboxKind.SMS, str(sms.reference))
-
-
-def _mark_unknown(sms: Sms, job: Job, reason: str, *, at: datetime) -> None:
-    sms.state, sms.reason = SmsState.UNKNOWN, reason[:255]
-    sms.save()
-    change(job)
-    advance(job, at=at)
-
-
-def resolve(sms: Sms, job: Job, what: str, *, at: datetime) -> None:
-    sms.save()
-    record_sms_event(sms, job, what, at=at)
-    change(job)
-    advance(job, at=at)
+    OutboxTask.objects.about(sms.job_id, OutboxKind.SMS, str(sms.reference)).delete()

@@ -1,4 +1,4 @@
-"""SMS before they are sent: text, sender, recipient."""
+"""New SMS: text, sender, recipient."""
 
 from datetime import datetime
 
@@ -8,13 +8,11 @@ from django.template.loader import render_to_string
 from repairjobs.integrations.phone_numbers import normalize_number
 from repairjobs.integrations.sms.segments import count_segments
 from repairjobs.models import Job, OptOut, Sms, SmsKind, SmsState
-
-NO_NUMBER = "the number cannot be texted"
-OPTED_OUT = "the number has opted out"
+from repairjobs.services.sms_states import SmsEvent
 
 
-def write_sms(kind: SmsKind, job: Job, *, at: datetime, text: str | None = None) -> Sms:
-    """Return a new SMS about the job, unsaved and without a recipient."""
+def draft_sms(kind: SmsKind, job: Job, *, at: datetime, text: str | None = None) -> Sms:
+    """Return a new SMS to the job's customer, not saved. By default the text is a template."""
     if text is None:
         text = render_to_string(f"repairjobs/{kind}.txt", {"job": job}).strip()
     return Sms(
@@ -22,22 +20,27 @@ def write_sms(kind: SmsKind, job: Job, *, at: datetime, text: str | None = None)
         kind=kind,
         state=SmsState.QUEUED,
         sender=settings.VONAGE_FROM,
+        recipient=normalize_number(job.mobile) or "",
         text=text,
         segments=count_segments(text),
         created_at=at,
     )
 
 
-def suppress_if_unreachable(sms: Sms, job: Job) -> bool:
-    """Put the customer's current number on an SMS, or suppress it. Return whether it is suppressed.
+def draft_automatic_sms(kind: SmsKind, job: Job, *, at: datetime) -> Sms:
+    """Return a job's only SMS of a kind, not saved."""
+    sms = draft_sms(kind, job, at=at)
+    sms.idempotency_key = automatic_key(kind, job)
+    return sms
 
-    It is suppressed if the number cannot be texted or has opted out.
-    """
-    number = normalize_number(job.mobile)
-    sms.recipient = number or ""
-    if number and not OptOut.objects.includes(number):
-        return False
-    sms.state = SmsState.SUPPRESSED
-    sms.reason = OPTED_OUT if number else NO_NUMBER
-    sms.needs_attention = number is None
-    return True
+
+def automatic_key(kind: SmsKind, job: Job) -> str:
+    """Return the idempotency key of a job's only SMS of a kind."""
+    return f"{kind}:{job.pk}"
+
+
+def why_unreachable(sms: Sms) -> SmsEvent | None:
+    """Return the event that suppresses the SMS; None if its recipient can be texted."""
+    if not sms.recipient:
+        return SmsEvent.NO_NUMBER
+    return SmsEvent.OPTED_OUT if OptOut.objects.includes(sms.recipient) else None

@@ -12,31 +12,20 @@ from repairjobs.models import (
     DeliveryReceipt,
     DeliveryState,
     Job,
-    JobTransaction,
     OptOut,
     Sms,
     SmsKind,
     SmsState,
 )
-from repairjobs.services.sms_delivery import locked_sms, resolve
-from repairjobs.services.workflow import change
+from repairjobs.services.sms_delivery import lock_sms
+from repairjobs.services.sms_states import SmsEvent
+from repairjobs.services.workflow import JobEvent, advance, advance_sms
 
-# The state after each receipt, and the order in which states may follow each other.
-STATES = {
-    DeliveryState.ACCEPTED.value: SmsState.ACCEPTED,
-    DeliveryState.REJECTED.value: SmsState.FAILED,
-    DeliveryState.NOT_DELIVERED.value: SmsState.FAILED,
-    DeliveryState.DELIVERED.value: SmsState.DELIVERED,
-}
-STATE_RANKS = {
-    SmsState.QUEUED.value: 0,
-    SmsState.SENDING.value: 0,
-    SmsState.UNKNOWN.value: 0,
-    SmsState.SUPPRESSED.value: 1,
-    SmsState.ACCEPTED.value: 1,
-    SmsState.FAILED.value: 2,
-    SmsState.DELIVERED.value: 3,
-    SmsState.RECEIVED.value: 4,
+RECEIPT_EVENTS = {
+    DeliveryState.ACCEPTED.value: SmsEvent.RECEIPT_ACCEPTED,
+    DeliveryState.REJECTED.value: SmsEvent.RECEIPT_REJECTED,
+    DeliveryState.NOT_DELIVERED.value: SmsEvent.RECEIPT_NOT_DELIVERED,
+    DeliveryState.DELIVERED.value: SmsEvent.RECEIPT_DELIVERED,
 }
 
 
@@ -82,20 +71,12 @@ def _parse_uuid(text: str) -> UUID | None:
 
 @atomic_with_retry(using="repairjobs")
 def _apply_receipt(receipt: DeliveryReceipt, sms: Sms, *, at: datetime) -> None:
-    state = STATES.get(receipt.state)
-    job, sms = locked_sms(sms)
-    if state is None or STATE_RANKS[state] <= STATE_RANKS[sms.state]:
+    event = RECEIPT_EVENTS.get(receipt.state)
+    if event is None:
         return
-    was_unresolved = not sms.is_resolved
-    sms.state, sms.reason = state, receipt.reason
+    job, sms = lock_sms(sms)
     sms.message_uuid = sms.message_uuid or receipt.message_uuid
-    if state == SmsState.FAILED:
-        resolve(sms, job, receipt.state, at=at)
-    elif was_unresolved:
-        resolve(sms, job, f"accepted: {receipt.state}", at=at)
-    else:
-        sms.save()
-        change(job)
+    advance_sms(sms, event, job=job, at=at, reason=receipt.reason)
 
 
 @atomic_with_retry(using="repairjobs")
@@ -124,7 +105,7 @@ def receive_message(message: InboundMessage, *, at: datetime) -> bool:
     if is_new:
         _apply_opt_out(message.text, number, at=at)
     if is_new and job:
-        JobTransaction.objects.record(job, "EVENT inbound SMS received", at=at)
+        advance(job, JobEvent.MESSAGE_RECEIVED, at=at)
     return is_new
 
 

@@ -10,12 +10,17 @@ from repairjobs.models import (
     ClientJob,
     Job,
     JobStatus,
-    JobTransaction,
     OutboxTask,
     normalize_status,
 )
 from repairjobs.services.job_sync import apply_client_row
-from repairjobs.services.workflow import advance, change
+from repairjobs.services.workflow import JobEvent, advance
+
+# Every other status is the client's own for paid jobs.
+WRITTEN_EVENTS = {
+    JobStatus.OPENED.value: JobEvent.OPENED_WRITTEN,
+    JobStatus.CLOSED.value: JobEvent.CLOSED_WRITTEN,
+}
 
 
 @atomic_with_retry(using="repairjobs")
@@ -34,10 +39,9 @@ def mark_write_started(task: OutboxTask, row: ClientJob | None, *, at: datetime)
         stored.delete()
         status = row.normalized_status if row else ""
         if stored.write_started and status in _reached_after(task.subject):
-            _finish_write(job, task.subject, at=at)
+            _record_written(job, task.subject, at=at)
         elif status == task.subject:
-            # The client wrote this status itself.
-            _mark_written(job, task.subject, at=at)
+            _record_found(job, task.subject, at=at)
         apply_client_row(job, row, at=at)
         return False
     stored.write_started = True
@@ -51,7 +55,7 @@ def record_status_written(task: OutboxTask, *, at: datetime) -> None:
     job = Job.objects.locked(task.job_id)
     deleted, _ = OutboxTask.objects.claimed_by(task).delete()
     if deleted:
-        _finish_write(job, task.subject, at=at)
+        _record_written(job, task.subject, at=at)
 
 
 def retry_after_conflict(task: OutboxTask) -> None:
@@ -75,17 +79,18 @@ def _reached_after(status: str) -> set[str]:
     return {status} | {later for later, rank in STATUS_RANKS.items() if rank > first}
 
 
-def _finish_write(job: Job, status: str, *, at: datetime) -> None:
-    if status in STATUS_RANKS:
+def _record_written(job: Job, status: str, *, at: datetime) -> None:
+    if event := WRITTEN_EVENTS.get(status):
         job.status = status
-    _mark_written(job, status, at=at)
-    JobTransaction.objects.record(job, f"PUT Job_status {status}", at=at)
-    advance(job, at=at)
+        advance(job, event, at=at)
+    else:
+        # The client's status for paid jobs does not replace ours.
+        advance(job, JobEvent.PAID_WRITTEN, at=at, status=status)
 
 
-def _mark_written(job: Job, status: str, *, at: datetime) -> None:
+def _record_found(job: Job, status: str, *, at: datetime) -> None:
+    """Record that the client wrote a status before we could."""
     if status == JobStatus.CLOSED:
-        job.closed_at = at
-    if status not in STATUS_RANKS:
-        job.paid_written_at = at
-    change(job, "status", "paid_written_at", "closed_at")
+        advance(job, JobEvent.CLOSED_FOUND, at=at)
+    elif status not in STATUS_RANKS:
+        advance(job, JobEvent.PAID_FOUND, at=at)

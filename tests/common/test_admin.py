@@ -340,7 +340,7 @@ class TestNavigation:
         assert {link: capfirst(opts.verbose_name_plural) for link, opts in lists.items()} == named
         assert len(set(named.values()) - {"Events"}) == len(named) - 1
         assert named["/admin/repairjobs/sms/"] == "SMS"
-        assert named["/admin/repairjobs/outboxtask/"] == "Owed outbox_tasks"
+        assert named["/admin/repairjobs/outboxtask/"] == "Outbox"
         assert named["/admin/dashboard/dailytotal/"] == "Bookings by day"
         assert named["/admin/admin/logentry/"] == "Log entries"
 

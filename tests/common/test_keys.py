@@ -27,7 +27,7 @@ from repairjobs.integrations import sandbox_api
 from repairjobs.integrations.sandbox_api import SandboxUnavailable
 from tests.common.doors import METHODS, closed_doors, key
 from tests.processes import (
-    MAX_SLOT_WAIT,
+    PATIENCE,
     answers,
     environment,
     eventually,
@@ -461,7 +461,7 @@ def test_a_process_of_one_service_asks_for_keys_by_default(tmp_path):
     with running(env, *web, "--port", env["PORT"], "--blocking-threads", "2"):
         eventually(lambda: answers(f"{url}/healthz"), "the web answers")
         statuses = [
-            requests.get(f"{url}/events", headers=headers, timeout=MAX_SLOT_WAIT).status_code
+            requests.get(f"{url}/events", headers=headers, timeout=PATIENCE).status_code
             for headers in [
                 {},
                 *[{"Authorization": f"Api-Key {each.stdout.strip()}"} for each in made],

@@ -302,9 +302,9 @@ class TestSettings:
             "dashboard: ingest events",
             "repairjobs: collect jobs",
             "repairjobs: follow jobs",
-            "repairjobs: run document outbox_tasks",
-            "repairjobs: run sms outbox_tasks",
-            "repairjobs: run status outbox_tasks",
+            "repairjobs: run document errands",
+            "repairjobs: run sms errands",
+            "repairjobs: run status errands",
             "repairjobs: sweep jobs",
         ]
 

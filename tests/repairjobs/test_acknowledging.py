@@ -3,7 +3,7 @@
 import pytest
 
 from repairjobs.integrations.sms.base import SmsRefused
-from repairjobs.models import Acknowledgement, ClientJob, Job, Sms
+from repairjobs.models import Acknowledgement, ClientJob, Job, Sms, UnknownJob
 from repairjobs.services import private_messages, workflow
 from repairjobs.services.acknowledgements import acknowledge
 from repairjobs.services.reconciliation import differences
@@ -16,7 +16,7 @@ FLAG = "the client deleted the row"
 
 
 def refresh_document(job_id):
-    workflow.change(Job.objects.get(pk=job_id))
+    workflow.advance(Job.objects.get(pk=job_id), workflow.JobEvent.TASK_FAILED, at=NOON)
 
 
 @pytest.fixture
@@ -81,5 +81,5 @@ class TestAcknowledge:
         assert desk.attention(1) == ["the private SMS did not arrive: 422"]
 
     def test_of_a_job_that_we_never_collected_is_refused(self, db):
-        with pytest.raises(workflow.UnknownJob):
+        with pytest.raises(UnknownJob):
             self.acknowledge()

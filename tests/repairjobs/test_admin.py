@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from repairjobs.integrations.documents.base import DocumentsUnavailable
 from repairjobs.integrations.documents.sql import SqlDocumentStore
-from repairjobs.integrations.sms.base import SmsNotSent, SmsUnknown
+from repairjobs.integrations.sms.base import InboundMessage, SmsNotSent, SmsUnknown
 from repairjobs.models import (
     ClientJob,
     Job,
@@ -19,13 +19,13 @@ from repairjobs.models import (
     Payment,
     Sms,
 )
-from repairjobs.services import parts, sms_delivery, sms_webhooks
+from repairjobs.services import parts, private_messages, sms_webhooks
 from repairjobs.services.outbox.base import TaskKind
 from repairjobs.widgets import widgets
 from tests.repairjobs import desk
 from tests.repairjobs.factories import NOON, ClientJobFactory
 
-FLAG = "the client's row has gone"
+FLAG = "the client deleted the row"
 
 pytestmark = pytest.mark.django_db(databases="__all__")
 
@@ -84,16 +84,16 @@ def test_makes_due_what_was_given_up(job, phone, operate):
         desk.wait(hours=1)
     assert OutboxTask.objects.dead_letters().count() == 1
 
-    assert operate("task", "retry", OutboxTask.objects.all()) == ["1 outbox_tasks are due now."]
+    assert operate("outboxtask", "retry", OutboxTask.objects.all()) == ["1 tasks are due now."]
     desk.run()
 
     assert len(phone.received) == 1
     assert desk.status_of(1)[0] == "OPENED"
     assert LogEntry.objects.get().change_message == "Due now, with all attempts before it."
-    assert "EVENT sms is due now, by hand" in desk.ledger(1)
+    assert "EVENT sms task retried by hand" in desk.ledger(1)
 
 
-@pytest.mark.parametrize("page", ["sms", "task", "job", "jobtransaction"])
+@pytest.mark.parametrize("page", ["sms", "outboxtask", "job", "jobtransaction"])
 def test_adds_changes_and_deletes_nothing_by_hand(job, client, django_user_model, page):
     client.force_login(django_user_model.objects.create_superuser("operator"))
     before = Sms.objects.count(), OutboxTask.objects.count()
@@ -106,7 +106,7 @@ def test_adds_changes_and_deletes_nothing_by_hand(job, client, django_user_model
 
 
 @pytest.mark.parametrize(
-    ("page", "action"), [("sms", "settle_as_sent"), ("sms", "send_again"), ("task", "retry")]
+    ("page", "action"), [("sms", "settle_as_sent"), ("sms", "send_again"), ("outboxtask", "retry")]
 )
 def test_is_asked_first(job, phone, client, django_user_model, page, action):
     client.force_login(django_user_model.objects.create_superuser("operator"))
@@ -244,17 +244,12 @@ class TestJobPage:
     @pytest.fixture
     def lived(self, job, phone):
         desk.run()
-        sms_delivery.send_private_message(job_id=1, text="Your call", at=timezone.now())
+        private_messages.send_private_message(job_id=1, text="Your call", at=timezone.now())
         desk.run()
-        sms_webhooks.receive_message(
-            message_uuid="m-1",
-            sender="447700900123",
-            recipient="447700900999",
-            text="Heyho",
-            at=timezone.now(),
-        )
+        reply = InboundMessage("m-1", "447700900123", "447700900999", "Heyho")
+        sms_webhooks.receive_message(reply, at=timezone.now())
         desk.pay(1)
-        parts.add_part(job_id=1, part_number="B-7", name="Belt", quantity=2)
+        parts.add_part(job_id=1, part_number="B-7", name="Belt", quantity=2, at=NOON)
         desk.run()
         OutboxTask.objects.enqueue(Job.objects.get(), OutboxKind.STATUS, "CLOSED")
 
@@ -380,11 +375,11 @@ class TestLists:
             "payment",
             "part",
             "sms",
-            "task",
+            "outboxtask",
             "deliveryreceipt",
             "optout",
             "acknowledgement",
-            "collection",
+            "importcursor",
         ],
     )
     @pytest.mark.parametrize("query", ["", "?q=1"])
@@ -435,7 +430,7 @@ def test_says_in_words_what_is_so_or_not(job, admin_client, write_started, word)
 
     page = admin_client.get(f"/admin/repairjobs/outboxtask/{task.pk}/change/").content.decode()
 
-    shown = page[page.index("Is intended") : page.index("A write to the client may")]
+    shown = page[page.index("Write started") : page.index("The status may have been")]
     assert f">{word}<" in shown.replace("\n", "")
     assert "close_small" not in page
 
@@ -473,7 +468,7 @@ class TestCards:
             "2",
             "1 of them new",
         )
-        assert figures["Unsettled SMS"].is_alarm
+        assert figures["Unknown SMS"].is_alarm
 
     def test_that_alarm_stand_above_all_others(self, job, phone, admin_client):
         calm = admin_client.get("/admin/").content.decode()
@@ -498,15 +493,15 @@ class TestCards:
         Job.objects.filter(pk=2).update(closed_at=NOON)
         counted = {
             card.title: len(admin_client.get(card.link).context["cl"].result_list)
-            for card in self.shown("job", "sms", "task")
+            for card in self.shown("job", "sms", "outboxtask")
             if hasattr(card, "link")
         }
 
         assert counted == {
             "Needs attention": 1,
             "Jobs under way": 2,
-            "Given up for now": 0,
-            "Unsettled SMS": 1,
+            "Dead letters": 0,
+            "Unknown SMS": 1,
         }
 
     def test_chart_statuses_and_outcomes(self, job, phone):
@@ -528,8 +523,8 @@ class TestCards:
         assert self.shown("job")[0].note == "the document database is unavailable"
 
     def test_are_only_for_who_may_see(self, job):
-        assert [card.title for card in self.shown("task")] == ["Given up for now"]
+        assert [card.title for card in self.shown("outboxtask")] == ["Dead letters"]
 
     def test_ask_five_questions(self, job, django_assert_max_num_queries):
         with django_assert_max_num_queries(5, using="repairjobs"):
-            self.shown("job", "sms", "task")
+            self.shown("job", "sms", "outboxtask")

@@ -102,7 +102,7 @@ class TestReconcile:
         assert self.found() == ["job 00002: NEW at the client, not imported"]
 
     def test_tells_a_document_that_is_old_and_what_is_owed(self):
-        parts.add_part(job_id=1, part_number="P", name="Pump", quantity=1)
+        parts.add_part(job_id=1, part_number="P", name="Pump", quantity=1, at=timezone.now())
 
         assert self.found() == [
             "job 00001: the document is outdated",

@@ -381,7 +381,7 @@ class TestDocument:
         def late(job):
             monkeypatch.setattr(document_task, "build_document", original)
             document = original(job)
-            parts.add_part(job_id=1, part_number="P", name="Pump", quantity=1)
+            parts.add_part(job_id=1, part_number="P", name="Pump", quantity=1, at=NOON)
             return document
 
         monkeypatch.setattr(document_task, "build_document", late)

@@ -260,7 +260,7 @@ class TestParts:
     def test_of_another_job_are_404(self, api, job):
         ClientJobFactory(job_id=124)
         desk.collect()
-        part = parts.add_part(job_id=124, part_number="P", name="Pump", quantity=1)
+        part = parts.add_part(job_id=124, part_number="P", name="Pump", quantity=1, at=desk.NOON)
 
         answer = api.patch(f"/jobs/123/parts/{part.pk}", {"status": "fitted"}, format="json")
 
@@ -276,7 +276,7 @@ class TestParts:
         assert (answer.status_code, list(answer.json())) == (400, list(changes))
 
     def test_take_no_other_status(self, api, job):
-        part = parts.add_part(job_id=123, part_number="P", name="Pump", quantity=1)
+        part = parts.add_part(job_id=123, part_number="P", name="Pump", quantity=1, at=desk.NOON)
 
         answer = api.patch(f"/jobs/123/parts/{part.pk}", {"status": "lost"}, format="json")
 

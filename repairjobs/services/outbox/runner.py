@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 
 from common.db.transactions import atomic_with_retry
 from common.time_budget import HasTimeLeft, time_limit_of
-from repairjobs.models import Job, JobTransaction, OutboxTask
+from repairjobs.models import Job, OutboxTask
 from repairjobs.services.outbox.base import Clock, RetryLater, TaskKind
-from repairjobs.services.workflow import change
+from repairjobs.services.workflow import JobEvent, advance
 
 logger = logging.getLogger(__name__)
 
@@ -49,9 +49,9 @@ def run_batch(kind: type[TaskKind], tasks: Sequence[OutboxTask], clock: Clock) -
             is_available = False
             break
         except RetryLater as delay:
-            _reschedule(kind, task, str(delay), min_pause=delay.pause)
+            _reschedule(kind, task, str(delay), at=clock(), min_pause=delay.pause)
         except Exception as error:
-            _record_failure(kind, task, error)
+            _record_failure(kind, task, error, at=clock())
     batch.finish()
     return is_available
 
@@ -62,8 +62,7 @@ def retry_task(task: OutboxTask, *, at: datetime) -> bool:
     job = Job.objects.locked(task.job_id)
     is_retried = bool(OutboxTask.objects.row_of(task).retry())
     if is_retried:
-        JobTransaction.objects.record(job, f"EVENT {task.kind} task retried by hand", at=at)
-        change(job)
+        advance(job, JobEvent.TASK_RETRIED, at=at, kind=task.kind)
     return is_retried
 
 
@@ -77,21 +76,28 @@ def _reschedule_outage(tasks: Sequence[OutboxTask], error: Exception) -> None:
         )
 
 
-def _record_failure(kind: type[TaskKind], task: OutboxTask, error: Exception) -> None:
+def _record_failure(
+    kind: type[TaskKind], task: OutboxTask, error: Exception, *, at: datetime
+) -> None:
     logger.error("Failed %s task %d", task.kind, task.pk, exc_info=error)
-    _reschedule(kind, task, _describe(error))
+    _reschedule(kind, task, _describe(error), at=at)
 
 
 @atomic_with_retry(using="repairjobs")
 def _reschedule(
-    kind: type[TaskKind], task: OutboxTask, reason: str, *, min_pause: float | None = None
+    kind: type[TaskKind],
+    task: OutboxTask,
+    reason: str,
+    *,
+    at: datetime,
+    min_pause: float | None = None,
 ) -> None:
     """Make the task due after a pause that grows, or a dead letter after too many attempts."""
     job = Job.objects.locked(task.job_id)
     claimed = OutboxTask.objects.claimed_by(task)
     if task.attempts >= kind.max_attempts:
         if claimed.bury(error=reason) and kind.dead_letter_is_flagged:
-            change(job)
+            advance(job, JobEvent.TASK_FAILED, at=at)
     else:
         pause = max(min_pause or 0.0, _pause_after(task.attempts))
         claimed.reschedule(timedelta(seconds=pause), attempts=task.attempts, error=reason)

@@ -37,7 +37,7 @@ class SmsTask(TaskKind):
         except SmsUnknown as error:
             sms_delivery.record_unknown(attempt, reason=str(error), at=self.clock())
         except SmsNotSent as error:
-            if sms_delivery.record_not_sent(attempt):
+            if sms_delivery.record_not_sent(attempt, at=self.clock()):
                 raise RetryLater(str(error), pause=error.retry_after) from error
         else:
             sms_delivery.record_accepted(attempt, message_uuid=message_uuid, at=self.clock())
