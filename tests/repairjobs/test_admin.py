@@ -55,26 +55,26 @@ def operate(client, django_user_model):
 
 
 @pytest.mark.parametrize(
-    ("action", "texts"), [("settle_as_sent", 1), ("send_again", 2)], ids=["sent", "not sent"]
+    ("action", "texts"), [("resolve_as_sent", 1), ("send_again", 2)], ids=["sent", "not sent"]
 )
 def test_settles_sms_that_may_have_left(job, phone, operate, action, texts):
     phone.answers = [SmsUnknown("timeout")]
     driver.run_outbox()
     assert driver.attention_of(1)
 
-    assert operate("sms", action, Sms.objects.all()) == ["Settled 1 SMS."]
+    assert operate("sms", action, Sms.objects.all()) == ["SMS resolved: 1."]
     driver.run_outbox()
 
     assert len(phone.received) == texts
     assert driver.statuses_of(1) == ("OPENED", "OPENED", "OPENED")
     assert driver.attention_of(1) == []
-    assert operate("sms", action, Sms.objects.all()) == ["Settled 0 SMS."]
+    assert operate("sms", action, Sms.objects.all()) == ["SMS resolved: 0."]
     driver.run_outbox()
     assert len(phone.received) == texts
     entry = LogEntry.objects.get()
     assert entry.user.username == "operator"
-    assert entry.change_message.startswith("Settled: it was")
-    assert any("settled by hand" in note for note in driver.ledger_of(1))
+    assert entry.change_message in {"Marked as sent.", "Sent again."}
+    assert any("resolved by hand" in note for note in driver.ledger_of(1))
 
 
 def test_makes_due_what_was_given_up(job, phone, operate):
@@ -84,12 +84,14 @@ def test_makes_due_what_was_given_up(job, phone, operate):
         driver.let_time_pass(hours=1)
     assert OutboxTask.objects.dead_letters().count() == 1
 
-    assert operate("outboxtask", "retry", OutboxTask.objects.all()) == ["1 tasks are due now."]
+    assert operate("outboxtask", "retry", OutboxTask.objects.all()) == [
+        "Tasks that are due now: 1."
+    ]
     driver.run_outbox()
 
     assert len(phone.received) == 1
     assert driver.statuses_of(1)[0] == "OPENED"
-    assert LogEntry.objects.get().change_message == "Due now, with all attempts before it."
+    assert LogEntry.objects.get().change_message == "Due now, with no attempts used."
     assert "EVENT sms task retried by hand" in driver.ledger_of(1)
 
 
@@ -106,7 +108,7 @@ def test_adds_changes_and_deletes_nothing_by_hand(job, client, django_user_model
 
 
 @pytest.mark.parametrize(
-    ("page", "action"), [("sms", "settle_as_sent"), ("sms", "send_again"), ("outboxtask", "retry")]
+    ("page", "action"), [("sms", "resolve_as_sent"), ("sms", "send_again"), ("outboxtask", "retry")]
 )
 def test_is_asked_first(job, phone, client, django_user_model, page, action):
     client.force_login(django_user_model.objects.create_superuser("operator"))
@@ -143,7 +145,7 @@ class TestWhatIsAsked:
 
         return ask
 
-    @pytest.mark.parametrize("action", ["settle_as_sent", "send_again"])
+    @pytest.mark.parametrize("action", ["resolve_as_sent", "send_again"])
     def test_is_of_sms_that_may_have_left_alone(self, ask, action):
         answer = ask(action)
 
@@ -160,7 +162,7 @@ class TestWhatIsAsked:
 
         done = admin_client.post("/admin/repairjobs/sms/", sent | {"confirmed": "yes"}, follow=True)
 
-        assert [str(told) for told in done.context["messages"]] == ["Settled 1 SMS."]
+        assert [str(told) for told in done.context["messages"]] == ["SMS resolved: 1."]
         assert Sms.objects.filter(state="unknown").count() == 2
 
     def test_is_asked_anew_where_there_are_others_by_now(self, ask, admin_client):
@@ -174,9 +176,9 @@ class TestWhatIsAsked:
         assert Sms.objects.filter(state="unknown").count() == 3
         sent = dict(again.context["sent"]) | everything
         done = admin_client.post("/admin/repairjobs/sms/", sent, follow=True)
-        assert [str(told) for told in done.context["messages"]] == ["Settled 3 SMS."]
+        assert [str(told) for told in done.context["messages"]] == ["SMS resolved: 3."]
 
-    @pytest.mark.parametrize("action", ["settle_as_sent", "send_again"])
+    @pytest.mark.parametrize("action", ["resolve_as_sent", "send_again"])
     def test_is_nothing_where_there_is_nothing_to_do(self, ask, action):
         answer = ask(action, state="accepted")
 
@@ -217,7 +219,10 @@ class TestAcknowledge:
 
         assert driver.attention_of(1) == []
         entry = LogEntry.objects.get()
-        assert (entry.user.username, entry.change_message) == ("someone", "Marked 1 as seen.")
+        assert (entry.user.username, entry.change_message) == (
+            "someone",
+            "Flags marked as seen: 1.",
+        )
 
     def test_is_offered_while_there_is_something_to_look_at(self, gone, someone):
         client = someone("view_job", "change_job")
@@ -285,7 +290,7 @@ class TestJobPage:
 
         page = admin_client.get("/admin/repairjobs/job/1/change/").content.decode()
 
-        assert "The store of documents is away." in page
+        assert "The document database is unavailable." in page
 
     def test_asks_a_bounded_number_of_questions(
         self, lived, admin_client, django_assert_max_num_queries
@@ -365,7 +370,7 @@ class TestLists:
         answer = admin_client.get("/admin/repairjobs/job/?attention=yes")
 
         assert self.ids(answer) == set()
-        assert "nobody can tell" in answer.content.decode()
+        assert "cannot be listed" in answer.content.decode()
 
     @pytest.mark.parametrize(
         "page",
@@ -466,7 +471,7 @@ class TestCards:
         assert figures["Needs attention"].is_alarm
         assert (figures["Jobs under way"].value, figures["Jobs under way"].note) == (
             "2",
-            "1 of them new",
+            "1 with status NEW",
         )
         assert figures["Unknown SMS"].is_alarm
 
@@ -490,7 +495,7 @@ class TestCards:
         driver.import_jobs()
         phone.answers = [SmsUnknown("timeout")]
         driver.run_outbox()
-        Job.objects.filter(pk=2).update(closed_at=NOON)
+        Job.objects.filter(pk=2).update(closed_at=NOON, state="closed")
         counted = {
             card.title: len(admin_client.get(card.link).context["cl"].result_list)
             for card in self.shown("job", "sms", "outboxtask")

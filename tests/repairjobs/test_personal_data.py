@@ -160,7 +160,7 @@ class TestTheAdmin:
     def test_offers_actions_to_who_may_change(self, sign_in, pages, permissions, is_offered):
         page = sign_in(*permissions).get("/admin/repairjobs/sms/").content.decode()
 
-        assert ("settle_as_sent" in page) == is_offered
+        assert ("resolve_as_sent" in page) == is_offered
 
 
 @pytest.mark.parametrize(
