@@ -66,6 +66,8 @@ class Killed(BaseException):
 class Desk(RuleBasedStateMachine):
     """Nobody is texted twice, no write to the client is forgotten, and in the end all agree."""
 
+    sender = "Repairs"
+
     def __init__(self):
         super().__init__()
         for model in TABLES:
