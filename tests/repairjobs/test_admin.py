@@ -13,6 +13,7 @@ from repairjobs.integrations.sms.base import InboundMessage, SmsNotSent, SmsUnkn
 from repairjobs.models import (
     ClientJob,
     Job,
+    JobState,
     OptOut,
     OutboxKind,
     OutboxTask,
@@ -74,7 +75,7 @@ def test_settles_sms_that_may_have_left(job, phone, operate, action, texts):
     entry = LogEntry.objects.get()
     assert entry.user.username == "operator"
     assert entry.change_message.startswith("Settled: it was")
-    assert any("settled by hand" in note for note in desk.ledger(1))
+    assert any("resolved by hand" in note for note in desk.ledger(1))
 
 
 def test_makes_due_what_was_given_up(job, phone, operate):
@@ -490,7 +491,7 @@ class TestCards:
         desk.collect()
         phone.answers = [SmsUnknown("timeout")]
         desk.run()
-        Job.objects.filter(pk=2).update(closed_at=NOON)
+        Job.objects.filter(pk=2).update(state=JobState.CLOSED, closed_at=NOON)
         counted = {
             card.title: len(admin_client.get(card.link).context["cl"].result_list)
             for card in self.shown("job", "sms", "outboxtask")
