@@ -49,7 +49,7 @@ class TestReconcile:
         return out.getvalue().splitlines()
 
     def test_finds_nothing_when_all_is_done(self):
-        assert "No difference" in command("reconcile_jobs")
+        assert "No differences" in command("reconcile_jobs")
 
     def test_tells_a_status_that_was_not_followed(self):
         desk.put(1, "IN PROGRESS")
@@ -138,7 +138,7 @@ class TestTheDemo:
     def test_is_seeded_once(self, settings):
         settings.IS_LIVE = False
 
-        assert "Seeded 12" in command("seed_jobs", "--days=0")
+        assert "Added 12" in command("seed_jobs", "--days=0")
         assert "There are jobs already" in command("seed_jobs")
         assert ClientJob.objects.count() == 12
 
@@ -155,22 +155,20 @@ class TestTheDemo:
         accepted = Sms.objects.filter(state=SmsState.ACCEPTED, job_id__in=ids)
         assert len(phone.received) == accepted.count()
         assert not Job.objects.on_hold().exists()
-        assert "No difference" in command("reconcile_jobs")
+        assert "No differences" in command("reconcile_jobs")
 
     def test_makes_nothing_up_beside_a_real_client(self, settings):
         settings.IS_LIVE = True
 
         command("seed_jobs")
-        with pytest.raises(CommandError, match="real client"):
+        with pytest.raises(CommandError, match="Nothing is simulated"):
             command("simulate_client")
 
         assert not ClientJob.objects.exists()
 
     def test_has_only_numbers_of_nobody(self):
         rng = random.Random(1)
-        numbers = {
-            normalize_number(simulator.make_up_job(rng)["Client_mobile"]) for _ in range(500)
-        }
+        numbers = {normalize_number(simulator.draw_job(rng)["Client_mobile"]) for _ in range(500)}
 
         assert all(number is None or number.startswith("+447700900") for number in numbers)
 
@@ -213,5 +211,5 @@ def test_nothing_is_migrated_in_the_clients_database():
 def test_a_clients_table_that_is_there_stays():
     ClientJobFactory()
 
-    assert "is there" in command("create_client_database")
+    assert "already exists" in command("create_client_database")
     assert ClientJob.objects.count() == 1

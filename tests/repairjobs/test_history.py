@@ -13,7 +13,7 @@ pytestmark = pytest.mark.django_db(databases=["repairjobs", "client"])
 
 def made_up(*, days, seed=1):
     rng = random.Random(seed)
-    for at in history.arrivals(rng, days=days, until=NOON):
+    for at in history.draw_arrivals(rng, days=days, until=NOON):
         history.simulate_job(rng, since=at, until=NOON)
 
 
@@ -54,7 +54,7 @@ class TestAPast:
 
 
 def test_customers_come_on_workdays_before_now():
-    at = history.arrivals(random.Random(1), days=365, until=NOON)
+    at = history.draw_arrivals(random.Random(1), days=365, until=NOON)
 
     assert len(at) > 250
     assert at == sorted(at)
