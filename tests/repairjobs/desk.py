@@ -30,6 +30,7 @@ class Phone:
     received: list[tuple[str, str]] = field(default_factory=list)
     answers: list[Exception | None] = field(default_factory=list)
     lock: Lock = field(default_factory=Lock)
+    sender: str = "Repairs"
 
     def send(self, *, to: str, text: str, reference: str) -> str:
         with self.lock:  # threads may send at once, and each SMS has a uuid of its own

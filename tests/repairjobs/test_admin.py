@@ -13,6 +13,7 @@ from repairjobs.integrations.sms.base import InboundMessage, SmsNotSent, SmsUnkn
 from repairjobs.models import (
     ClientJob,
     Job,
+    JobState,
     OptOut,
     OutboxKind,
     OutboxTask,
@@ -495,7 +496,7 @@ class TestCards:
         desk.collect()
         phone.answers = [SmsUnknown("timeout")]
         desk.run()
-        Job.objects.filter(pk=2).update(closed_at=NOON, state="closed")
+        Job.objects.filter(pk=2).update(state=JobState.CLOSED, closed_at=NOON)
         counted = {
             card.title: len(admin_client.get(card.link).context["cl"].result_list)
             for card in self.shown("job", "sms", "outboxtask")
