@@ -31,8 +31,8 @@ from repairjobs.services.workflow import (
     WritePaidStatus,
     WriteStatus,
 )
-from tests.repairjobs import desk
-from tests.repairjobs.factories import NOON, ClientJobFactory
+from tests.support.repairjobs import workflow_driver as driver
+from tests.support.repairjobs.factories import NOON, ClientJobFactory
 
 APP = Path(repairjobs.__file__).parent
 DOCUMENTATION = APP.parent / "docs" / "repairjobs.md"
@@ -160,10 +160,10 @@ class TestTables:
 class TestConstraints:
     @pytest.fixture(autouse=True)
     def rows(self, phone):
-        desk.go_live()
+        driver.go_live()
         ClientJobFactory(job_id=1)
-        desk.collect()
-        desk.pay(1)
+        driver.import_jobs()
+        driver.pay(1)
         parts.add_part(job_id=1, part_number="P", name="Pump", quantity=1, at=NOON)
 
     @pytest.mark.parametrize(
