@@ -15,7 +15,7 @@ class TestHistory:
     @pytest.fixture(autouse=True)
     def _history(self, live):
         rng = random.Random(1)
-        for at in history.draw_arrivals(rng, days=45, until=NOON):
+        for at in history.draw_arrivals(rng, days=20, until=NOON):
             history.simulate_job(rng, since=at, until=NOON)
         assert Job.objects.filter(status=JobStatus.CLOSED).exists()
         driver.run_outbox()

@@ -32,7 +32,7 @@ from repairjobs.services.workflow import (
     WriteStatus,
 )
 from tests.support.repairjobs import workflow_driver as driver
-from tests.support.repairjobs.factories import NOON, ClientJobFactory
+from tests.support.repairjobs.factories import NOON
 
 APP = Path(repairjobs.__file__).parent
 DOCUMENTATION = APP.parent / "docs" / "repairjobs.md"
@@ -97,7 +97,9 @@ class TestDiagrams:
 
         expected = {}
         for due in DUE_TASKS:
-            conditions = ", ".join(each.__name__.replace("_", " ") for each in due.conditions)
+            conditions = ", ".join(
+                condition.__name__.replace("_", " ") for condition in due.conditions
+            )
             for state in due.states:
                 line = describe(due.task) + (f" ({conditions})" if conditions else "")
                 expected.setdefault(identifier(state), []).append(line)
@@ -159,10 +161,7 @@ class TestTables:
 @pytest.mark.django_db(databases=["repairjobs", "client"])
 class TestConstraints:
     @pytest.fixture(autouse=True)
-    def rows(self, phone):
-        driver.go_live()
-        ClientJobFactory(job_id=1)
-        driver.import_jobs()
+    def _rows(self, job):
         driver.pay(1)
         parts.add_part(job_id=1, part_number="P", name="Pump", quantity=1, at=NOON)
 
