@@ -5,7 +5,7 @@ help:  ## what there is
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 14
 
 run: .venv/runs  ## web, worker and beat with a demo on http://127.0.0.1:8000, until Ctrl-C
-	@exec $(BIN)/python -m local.launcher
+	@exec $(BIN)/python -m local
 
 seed: .venv/runs  ## made-up content for stores that are new
 	@$(BIN)/python manage.py migrate_stores --verbosity 0

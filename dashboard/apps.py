@@ -21,6 +21,7 @@ class DashboardConfig(ServiceConfig):
             "'{url}/dashboard?hotel_id=1&format=csv'",
         )
     ]
+    parameter_examples = {"hotel_id": 1}
     admin_pages = [
         AdminPage("dailytotal", "calendar_month"),
         AdminPage("rejectedevent", "report"),

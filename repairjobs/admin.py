@@ -17,7 +17,7 @@ from common.admin import (
     log_change,
     requires_confirmation,
 )
-from common.api.permissions import PERSONAL_DATA
+from common.service import personal_data_permissions
 from repairjobs.documents import DocumentsUnavailable, documents
 from repairjobs.job_page import page_of
 from repairjobs.masking import masked, masked_number
@@ -88,7 +88,7 @@ class PersonalAdmin(ReadOnlyAdmin):
 
 
 def _is_open(request: HttpRequest) -> bool:
-    return bool(request.user.has_perm(PERSONAL_DATA))
+    return bool(request.user.has_perms(personal_data_permissions()))
 
 
 def _column(name: str, mask: Callable[[str | None], str]) -> Callable[..., str]:
@@ -308,7 +308,7 @@ class PartAdmin(ReadOnlyAdmin):
     ordering = ["-pk"]
 
 
-UNKNOWN_SMS = Eligibility(Q(state=SmsState.UNKNOWN), "is in doubt")
+UNKNOWN_SMS = Eligibility(Q(state=SmsState.UNKNOWN), "SMS whose outcome is unknown")
 
 
 @admin.register(Sms)

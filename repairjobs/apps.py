@@ -22,6 +22,8 @@ class RepairJobsConfig(ServiceConfig):
         ("API", "/docs/repairjobs"),
     ]
     commands = [("List the jobs that a person must look at", "'{url}/jobs?attention=true'")]
+    parameter_examples = {"job_id": 1, "part_id": 1}
+    personal_data_permission = "repairjobs.view_personal_data"
     admin_pages = [
         AdminPage("job", "build"),
         AdminPage("sms", "sms"),

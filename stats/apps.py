@@ -25,6 +25,7 @@ class StatsConfig(ServiceConfig):
             '"uuid": "a596b362-08be-419f-8070-9c3055566e7c"}\'',
         ),
     ]
+    parameter_examples = {"uuid": "a596b362-08be-419f-8070-9c3055566e7c"}
     admin_pages = [
         AdminPage("dailytotal", "calendar_month"),
         AdminPage("message", "receipt_long"),

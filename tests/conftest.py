@@ -46,7 +46,7 @@ def api() -> APIClient:
 def _nothing_kept() -> Iterator[None]:
     """Answers are kept by the state of the stores, which tests roll back; threads end."""
     lean.kept_answer.cache_clear()
-    api_key_cache.forget()
+    api_key_cache.clear()
     rate_limiter.cache_clear()
     yield
     services.writer.close()

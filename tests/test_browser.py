@@ -64,7 +64,7 @@ def site(tmp_path_factory):
     folder = tmp_path_factory.mktemp("site")
     env = environment(folder, PORT=str(free_port()), DEMO="false", INGEST_SECONDS="1")
     url = f"http://127.0.0.1:{env['PORT']}"
-    with running(env, sys.executable, "-m", "local.launcher") as run:
+    with running(env, sys.executable, "-m", "local") as run:
         eventually(lambda: answers(f"{url}/readyz"), "the web is ready")
         for path, content in [
             *(("/events", event) for event in EVENTS),

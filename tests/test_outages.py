@@ -94,7 +94,7 @@ def readiness(stack):
 
 def names_away(stack):
     checks = readiness(stack).json()["checks"]
-    return {name for name, word in checks.items() if word == "away"}
+    return {name for name, word in checks.items() if word == "unavailable"}
 
 
 def outage(stack, server, name, job_ids):

@@ -35,7 +35,7 @@ CONFLICT_EXAMPLE = {
 
 MALFORMED = error_response(
     "Malformed: each field or parameter with what is wrong.",
-    {"hotel_id": ["Not allowed; allowed: a whole number of at most 64 bits."]},
+    {"hotel_id": ["Must be a whole number of at most 64 bits, not one."]},
 )
 
 

@@ -4,7 +4,7 @@ from contextlib import contextmanager
 from rest_framework import status
 from rest_framework.exceptions import APIException, NotFound
 
-from common.api.errors import RETRY_AFTER_SECONDS
+from common.api.errors import RETRY_AFTER_SECONDS, UNAVAILABLE_DETAIL
 from repairjobs.client import ClientUnavailable
 from repairjobs.documents import DocumentsUnavailable
 from repairjobs.services import jobs, parts
@@ -14,7 +14,7 @@ class SystemAway(APIException):
     """503: a system behind this service is away."""
 
     status_code = status.HTTP_503_SERVICE_UNAVAILABLE
-    default_detail = "A store behind this service is away; try again."
+    default_detail = UNAVAILABLE_DETAIL
     wait = RETRY_AFTER_SECONDS
 
 

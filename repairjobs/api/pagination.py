@@ -7,7 +7,7 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 
 from common.api.pagination import KeysetPagination
-from common.api.parsing import CURSOR_TEXT, is_storable, parse_limit
+from common.api.parsing import CURSOR_TEXT, is_storable, must_be, parse_limit
 
 
 class DocumentPagination(KeysetPagination):
@@ -36,4 +36,4 @@ def _read(cursor: str) -> str:
         after = None
     if isinstance(after, str) and is_storable(after):
         return after
-    raise ValidationError({"cursor": [f"Not allowed; allowed: {CURSOR_TEXT}."]})
+    raise ValidationError({"cursor": [must_be(CURSOR_TEXT)]})

@@ -59,7 +59,7 @@ class AnyTextField(TextField):
 class AmountField(serializers.DecimalField):
     """Money as a string with two decimals; a number of JSON's need not be exact."""
 
-    default_error_messages = {"invalid": "Not allowed; allowed: a string like 120.00."}
+    default_error_messages = {"invalid": "Must be a string like 120.00."}
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(max_digits=14, decimal_places=2, **kwargs)
@@ -160,7 +160,7 @@ class PaymentSerializer(serializers.Serializer[Payment]):
     reference = TextField(max_length=200)
     amount = AmountField()
     currency = serializers.RegexField(
-        r"^[A-Z]{3}\Z", error_messages={"invalid": "Not allowed; allowed: three capital letters."}
+        r"^[A-Z]{3}\Z", error_messages={"invalid": "Must be three capital letters."}
     )
 
 

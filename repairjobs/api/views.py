@@ -18,7 +18,7 @@ from rest_framework.response import Response
 from common.api.errors import Conflict, ConflictSerializer
 from common.api.json_format import JSONParser
 from common.api.openapi import error_response, list_response
-from common.api.parsing import to_whole_number
+from common.api.parsing import must_be, to_whole_number
 from common.api.permissions import sees_personal_data
 from common.api.views import StrictView
 from repairjobs.api import filters
@@ -54,7 +54,7 @@ JOB_ID = OpenApiParameter(
 )
 MALFORMED = error_response(
     "Malformed: each field or parameter with what is wrong.",
-    {"limit": ["Not allowed; allowed: a whole number from 1 to 10000 (default 1000)."]},
+    {"limit": ["Must be a whole number from 1 to 10000 (default 1000), not 0."]},
 )
 UNKNOWN = error_response("There is no such job.", {"detail": "job 123 is unknown"})
 MAX_LINKS = 50
@@ -213,7 +213,7 @@ class JobViewSet(JobView, viewsets.GenericViewSet[Any]):
                 wanted[name] = None if sent is None else parse(sent)
             except (ValueError, KeyError) as error:
                 allowed = self.known_parameters()[name]
-                raise ValidationError({name: [f"Not allowed; allowed: {allowed}."]}) from error
+                raise ValidationError({name: [must_be(allowed, sent)]}) from error
         return wanted
 
 

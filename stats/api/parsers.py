@@ -16,7 +16,7 @@ MAX_CONTAINERS = 50 * MAX_MESSAGES
 
 class TooManyMessages(APIException):
     status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
-    default_detail = f"Too many messages; allowed: {MAX_MESSAGES} in a batch."
+    default_detail = f"Too many messages. The maximum is {MAX_MESSAGES} per batch."
 
 
 class Unreadable:
@@ -51,7 +51,7 @@ class BatchParser(parsers.BaseParser):
             raise ParseError(NOT_A_BATCH)
         if b"\\u" not in body:
             return messages
-        return [it if is_text(it) else Unreadable("a lone surrogate is no text") for it in messages]
+        return [it if is_text(it) else Unreadable("a string contains a lone surrogate") for it in messages]
 
 
 class LinesParser(BatchParser):

@@ -32,7 +32,7 @@ ALLOWED = {
     "amount": 'a string of 1 to 9 digits, a point and 3 digits, such as "0.012"',
     "uuid": "a string that is a UUID, such as a596b362-08be-419f-8070-9c3055566e7c",
     "timestamp": "an ISO 8601 date or datetime (UTC if it has no offset), "
-    "at most 5 minutes ahead; leave it out for now",
+    "at most 5 minutes ahead; omit it to use the current time",
 }
 
 
@@ -57,17 +57,17 @@ def read_message(content: Any, *, at: datetime) -> Content:
 def _complaints(content: Any, at: datetime) -> dict[str, list[str]]:
     """What is wrong, field by field."""
     if not isinstance(content, Mapping):
-        return {"non_field_errors": [f"Not a message; allowed: an object with {_NAMES}."]}
+        return {"non_field_errors": [f"Must be an object with {_NAMES}."]}
     errors = {}
     for name, read in _READERS.items():
         if name not in content:
             if name != "timestamp":
-                errors[name] = [f"Missing; it must be {ALLOWED[name]}."]
+                errors[name] = [f"Missing. Must be {ALLOWED[name]}."]
             continue
         try:
             read(content[name], at)
         except (ValueError, TypeError):
-            errors[name] = [f"Not allowed; allowed: {ALLOWED[name]}."]
+            errors[name] = [f"Must be {ALLOWED[name]}."]
     return errors
 
 

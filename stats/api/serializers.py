@@ -118,7 +118,7 @@ class QuestionSerializer(serializers.Serializer[Any]):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if "from" in attrs and "to" in attrs and attrs["from"] > attrs["to"]:
             raise serializers.ValidationError(
-                {"from": ["After `to`; allowed: the same day or one before it."]}
+                {"from": ["Must be the same day as `to`, or earlier."]}
             )
         return attrs
 

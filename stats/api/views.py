@@ -22,7 +22,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from common.api.csv_renderer import CSVRenderer, Table
-from common.api.errors import ConflictSerializer
+from common.api.errors import UNAVAILABLE_DETAIL, ConflictSerializer
 from common.api.json_format import JSONRenderer
 from common.api.openapi import error_response, list_response
 from common.api.pagination import KeysetPagination
@@ -56,24 +56,24 @@ BATCH_RESULT = {
     "accepted": 1,
     "duplicates": 0,
     "conflicts": [{"index": 1, "uuid": SENT["uuid"], "fields": ["amount"]}],
-    "rejected": [{"index": 2, "errors": {"type": ["Missing; it must be …"]}}],
+    "rejected": [{"index": 2, "errors": {"type": ["Missing. Must be …"]}}],
 }
 TOTAL = {"customerId": 1, "type": "A", "count": 2, "totalAmount": "0.024"}
 CSV_EXAMPLE = "customerId,type,count,totalAmount\r\n1,A,2,0.024\r\n"
 UNKNOWN = error_response(
     "A parameter is unknown or not allowed.",
-    {"tipe": ["Unknown parameter; did you mean type? Known: …"]},
+    {"tipe": ["Unknown parameter. Did you mean type? Known: …"]},
 )
 NOT_FOUND = "No message has this uuid."
 
 
 def not_taken(allowed: str) -> dict[str, str]:
-    return {"detail": f'Unsupported media type "text/plain" in request. Allowed: {allowed}.'}
+    return {"detail": f'Unsupported media type "text/plain" in request. Use {allowed}.'}
 
 
 AWAY = error_response(
-    "The store is away; try again after `Retry-After` seconds. A repeat is safe.",
-    {"detail": "A store behind this service is away; try again."},
+    "The database is unavailable. Try again after `Retry-After` seconds; a repeat is safe.",
+    {"detail": UNAVAILABLE_DETAIL},
 )
 
 
@@ -159,7 +159,7 @@ class MessageViewSet(
             ),
             400: error_response(
                 "Malformed: each field with what is wrong about it.",
-                {"customerId": ["Missing; it must be …"]},
+                {"customerId": ["Missing. Must be …"]},
             ),
             409: OpenApiResponse(
                 ConflictSerializer,
@@ -167,7 +167,7 @@ class MessageViewSet(
                 [OpenApiExample("Conflict", CONFLICT)],
             ),
             413: error_response(
-                "Over 64 KiB.", {"detail": "The body is too large; allowed: 65536 bytes."}
+                "Over 64 KiB.", {"detail": "The body is too large. The maximum is 65536 bytes."}
             ),
             415: error_response("Not JSON.", not_taken("application/json or multipart/form-data")),
             503: AWAY,
@@ -213,7 +213,7 @@ class BatchView(StrictView):
             400: error_response("Not a JSON array.", {"detail": NOT_A_BATCH}),
             413: error_response(
                 "Over 10,000 messages, or over 16 MiB.",
-                {"detail": "The body is too large; allowed: 16777216 bytes."},
+                {"detail": "The body is too large. The maximum is 16777216 bytes."},
             ),
             415: error_response(
                 "Neither JSON nor NDJSON.",

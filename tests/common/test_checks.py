@@ -80,7 +80,7 @@ class TestProcesses:
             [*CELERY, "worker", "--pool", "solo"],
             [*CELERY, "beat", "-S", "celery.beat.Scheduler"],
             ["manage.py", "migrate_databases"],
-            ["-m", "local.launcher"],
+            ["-m", "local"],
         ],
         ids=["web", "worker", "beat", "migrate_databases", "run"],
     )

@@ -87,8 +87,8 @@ class TestListEvents:
     @pytest.mark.parametrize(
         ("query", "name", "hint"),
         [
-            ("hotel=1", "hotel", "did you mean hotel_id?"),
-            ("updated_gte=2020-01-01", "updated_gte", "did you mean updated__gte?"),
+            ("hotel=1", "hotel", "Did you mean hotel_id?"),
+            ("updated_gte=2020-01-01", "updated_gte", "Did you mean updated__gte?"),
             ("hotel_id=", "hotel_id", "Empty"),
             ("hotel_id=1&hotel_id=1", "hotel_id", "2 times"),
             ("hotel_id=1.5", "hotel_id", "a whole number"),

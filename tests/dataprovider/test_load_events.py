@@ -90,7 +90,7 @@ class TestLoadEvents:
         assert "Loaded 2 events; known before 0, bad lines left out 5" in said
         lines = capsys.readouterr().err
         assert "line 2: event 1 is known with other content" in lines
-        assert "line 4: night_of_stay: Not allowed; allowed: an ISO 8601 date" in lines
+        assert "line 4: night_of_stay: Must be an ISO 8601 date" in lines
         assert "line 5: id: This field is required." in lines
         assert "line 6: rpg_status:" in lines
         assert "line 7: " in lines

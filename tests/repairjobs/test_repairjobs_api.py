@@ -280,7 +280,7 @@ class TestParts:
         answer = api.patch(f"/jobs/123/parts/{part.pk}", {"status": "lost"}, format="json")
 
         assert answer.json() == {
-            "status": ["Not allowed; allowed: needed, ordered, received or fitted."]
+            "status": ["Must be needed, ordered, received or fitted, not lost."]
         }
         assert api.get("/parts?status=lost").status_code == 400
 
@@ -404,7 +404,7 @@ def test_a_mongodb_is_among_what_must_be_ready(api, settings):
 
     answer = api.get("/readyz")
 
-    assert (answer.status_code, answer.json()["checks"]["documents"]) == (503, "away")
+    assert (answer.status_code, answer.json()["checks"]["documents"]) == (503, "unavailable")
     assert api.get("/jobs").status_code == 503
 
 

@@ -157,7 +157,7 @@ class Office:
     def lose(self, name, server, end):
         """End a store, until the web process knows; started again, it must know that too."""
         end()
-        eventually(lambda: self.check(name) == "away", f"{name} is away")
+        eventually(lambda: self.check(name) == "unavailable", f"{name} is away")
         server.start()
         eventually(lambda: self.check(name) == "ok", f"{name} is back")
 

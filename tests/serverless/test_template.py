@@ -11,14 +11,9 @@ from django.conf import settings
 
 from common.scheduled import find_job, scheduled_jobs
 from serverless.handlers import SPARE_SECONDS
+from tests.common.setting_names import environment_variables
 from tests.processes import ROOT
 
-NAMED_IN_SETTINGS = set(
-    re.findall(
-        r"\b(?:env\.\w+|_boolean|_whole_number)\(\s*\"([A-Z_]+)\"",
-        (ROOT / "config/settings.py").read_text(),
-    )
-) | set(settings.DATABASE_URL_VARIABLES.values())
 # Where there is no reason to ask more often; there is no demo of the client on Lambda, as its table
 # would be a file in one sandbox.
 NIGHTLY, UNSCHEDULED = {"reconcile_jobs"}, {"simulate_client"}
@@ -89,7 +84,7 @@ class TestFunctions:
     def test_set_what_the_settings_read(self, name):
         names = {*variables(FUNCTIONS[name]), *variables(OF_ALL)}
 
-        assert names - {"SETTINGS_SECRET"} <= NAMED_IN_SETTINGS
+        assert names - {"SETTINGS_SECRET"} <= environment_variables()
 
     @each_function
     def test_may_read_their_own_secret_alone(self, name):

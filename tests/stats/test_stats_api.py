@@ -266,7 +266,7 @@ class TestPage:
         html = page(interval="week")
 
         assert 'name="interval"' in html
-        assert "Not allowed" in html
+        assert "Must be day or month, not week." in html
 
     def test_has_few_queries(self, page, django_assert_max_num_queries):
         with django_assert_max_num_queries(4):
