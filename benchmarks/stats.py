@@ -132,8 +132,8 @@ def pgbench(url: str, *, seconds: int) -> Load:
 
 
 def own_statement() -> str:
-    """The statement of ``stats/bulk.py``, asked of a process that has settings."""
-    source = "import django; django.setup(); from stats.bulk import STORE_AND_COUNT as s; print(s)"
+    """The statement of ``stats/services/bulk_insert.py``, asked of a process that has settings."""
+    source = "import django; django.setup(); from stats.services.bulk_insert import STORE_AND_COUNT as s; print(s)"
     with tempfile.TemporaryDirectory() as folder:
         env = {"DJANGO_SETTINGS_MODULE": "config.settings", "DATA_DIR": folder, "SECRET_KEY": "x"}
         return run_python("-c", source, env=env)

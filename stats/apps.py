@@ -49,11 +49,11 @@ class StatsConfig(ServiceConfig):
         }
 
     def admin_widgets(self, *, can_view: CanView, at: datetime) -> Iterable[Widget]:
-        from stats.cards import cards
+        from stats.widgets import cards
 
         return cards(can_view=can_view, at=at)
 
     def wrap_wsgi(self, application: WSGIApplication) -> WSGIApplication:
-        from stats.api.door import wrap_wsgi
+        from stats.api.fast_path import wrap_wsgi
 
         return wrap_wsgi(application)

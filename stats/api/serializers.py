@@ -7,9 +7,9 @@ from rest_framework import serializers
 
 from common.api.fields import ChoiceField, DayField, Int64Field
 from common.api.parsing import to_whole_number
-from stats.api.rules import ALLOWED, MAX_TYPE_LENGTH, TYPE_SCHEMA, read_message, spoken_message
-from stats.bulk import Content
+from stats.api.validation import ALLOWED, MAX_TYPE_LENGTH, TYPE_SCHEMA, read_message, spoken_message
 from stats.models import Interval, Message
+from stats.services.bulk_insert import Content
 
 
 @extend_schema_field(TYPE_SCHEMA)

@@ -27,11 +27,9 @@ from common.api.json_format import JSONRenderer
 from common.api.openapi import error_response, list_response
 from common.api.pagination import KeysetPagination
 from common.api.views import OpenView, StrictView
-from stats import services
 from stats.api.filters import MessageFilter
-from stats.api.page import StatsPageRenderer
+from stats.api.pages import StatsPageRenderer
 from stats.api.parsers import NOT_A_BATCH, BatchParser, LinesParser, Unreadable
-from stats.api.rules import WIRE_NAMES, read_message, read_uuid, spoken_message
 from stats.api.serializers import (
     BatchResultSerializer,
     MessageSerializer,
@@ -39,7 +37,9 @@ from stats.api.serializers import (
     TotalSerializer,
     read_question,
 )
+from stats.api.validation import WIRE_NAMES, read_message, read_uuid, spoken_message
 from stats.models import DailyTotal, Message, spoken_amount
+from stats.services import recording as services
 
 SENT = {
     "customerId": 1,

@@ -1,7 +1,7 @@
 from datetime import UTC, datetime
 from uuid import uuid4
 
-from stats.bulk import Content
+from stats.services.bulk_insert import Content
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 

@@ -4,8 +4,8 @@ from uuid import uuid4
 import pytest
 
 from common.widgets import Chart, StatTile
-from stats.cards import cards
 from stats.models import DailyTotal, Message
+from stats.widgets import cards
 from tests.stats.factories import NOON
 
 pytestmark = pytest.mark.django_db

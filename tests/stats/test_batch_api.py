@@ -3,8 +3,8 @@ import json
 import pytest
 from django.db import OperationalError
 
-from stats import services
 from stats.models import DailyTotal, Message
+from stats.services import recording as services
 from tests.stats.factories import sent
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -7,7 +7,7 @@ from django.db import connections
 from django.db.models import F
 
 from stats.models import DailyTotal, Message
-from stats.services import record_messages
+from stats.services.recording import record_messages
 from tests.stats.factories import NOON, content
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -7,8 +7,8 @@ from django.db import OperationalError
 from django.utils import timezone
 
 from common.api.errors import RETRY_AFTER_SECONDS
-from stats import services
 from stats.models import DailyTotal, Message
+from stats.services import recording as services
 from tests.stats.factories import sent
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -2,8 +2,8 @@ import re
 
 import pytest
 
-from stats.api.page import BARS_WIDTH as WIDEST
-from stats.api.page import HEIGHT
+from stats.api.pages import BARS_WIDTH as WIDEST
+from stats.api.pages import HEIGHT
 from tests.stats.factories import sent
 from tests.stats.test_messages_api import walk
 

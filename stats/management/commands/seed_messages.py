@@ -7,8 +7,9 @@ from django.utils import timezone
 from tqdm import tqdm
 
 from common.management.arguments import at_least
-from stats import services, traffic
+from stats.demo import messages as traffic
 from stats.models import Message
+from stats.services import recording as services
 
 A_FEW = 20_000
 

@@ -3,8 +3,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from stats import ledger
 from stats.models import spoken_amount
+from stats.services import verification as ledger
 
 
 class Command(BaseCommand):

@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from stats import ledger
 from stats.models import DailyTotal, Message
+from stats.services import verification as ledger
 from tests.stats.conftest import DOORS, Door
 
 DAYS = [date(2026, 1, 30) + timedelta(days=number) for number in range(4)]

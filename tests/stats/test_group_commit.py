@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from django.db import DataError, InternalError, OperationalError
 
-from stats import group
-from stats.group import GroupWriter
+from stats.services import group_commit as group
+from stats.services.group_commit import GroupWriter
 from tests.processes import eventually
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import accumulate
 from uuid import UUID
 
-from stats.bulk import Content
+from stats.services.bulk_insert import Content
 
 CUSTOMERS = 2_000
 TYPES, TYPES_WEIGHTS = ("A", "B", "C", "SMS", "EMAIL"), (40, 25, 15, 12, 8)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from rest_framework.exceptions import ValidationError
 
 import stats
-from stats.api.rules import read_message
+from stats.api.validation import read_message
 from tests.stats.factories import sent
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)

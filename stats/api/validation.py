@@ -9,8 +9,8 @@ from uuid import UUID
 from rest_framework.exceptions import ValidationError
 
 from common.api.parsing import INT64, UNSTORABLE, to_instant
-from stats.bulk import Content
 from stats.models import spoken_amount
+from stats.services.bulk_insert import Content
 
 MAX_TYPE_LENGTH = 255
 FURTHEST_AHEAD = timedelta(minutes=5)

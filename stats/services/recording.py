@@ -1,9 +1,9 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from stats import bulk
-from stats.bulk import Content
-from stats.group import GroupWriter
+from stats.services import bulk_insert as bulk
+from stats.services.bulk_insert import Content
+from stats.services.group_commit import GroupWriter
 
 
 class Outcome(NamedTuple):

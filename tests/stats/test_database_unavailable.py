@@ -4,8 +4,9 @@ import pytest
 from django.conf import settings
 from django.db import connection, connections
 
-from stats import ledger, services
 from stats.models import Message
+from stats.services import recording as services
+from stats.services import verification as ledger
 from tests.stats.factories import sent
 
 pytestmark = pytest.mark.django_db(transaction=True)

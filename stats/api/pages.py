@@ -7,9 +7,9 @@ from urllib.parse import urlencode
 
 from common.api.browsable import BrowsableAPIRenderer
 from common.api.charts import axis
-from stats import report
 from stats.api.serializers import read_question
 from stats.models import DailyTotal, Interval, grouped_amount
+from stats.services import report
 
 WIDTH, HEIGHT, BAR = 900, 220, 26
 BARS_WIDTH = 300

@@ -6,9 +6,9 @@ from uuid import uuid4
 import pytest
 from django.db import IntegrityError, connection
 
-from stats import ledger
 from stats.models import DailyTotal, Message
-from stats.services import record_message, record_messages
+from stats.services import verification as ledger
+from stats.services.recording import record_message, record_messages
 from tests.stats.factories import NOON, content
 
 pytestmark = pytest.mark.django_db(transaction=True)

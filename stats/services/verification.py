@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 from django.db import connections, transaction
 from django.db.models import Count, Sum
 
-from stats.bulk import MESSAGES, STORE, TOTALS
 from stats.models import DailyTotal, Message
+from stats.services.bulk_insert import MESSAGES, STORE, TOTALS
 
 DAY_OF = {
     "postgresql": "(timestamp AT TIME ZONE 'UTC')::date",

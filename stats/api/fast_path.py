@@ -23,9 +23,9 @@ from common.api.errors import exception_handler
 from common.api.fast_path import is_allowed, is_secure
 from common.api.json_format import parse_json
 from common.metrics import REQUEST_SECONDS
-from stats import services
-from stats.api.rules import read_message
+from stats.api.validation import read_message
 from stats.api.views import answer
+from stats.services import recording as services
 
 # What programs accept; whatever else is accepted is weighed by the full view.
 PROGRAMS_ACCEPT = {"", "*/*", "application/json"}
