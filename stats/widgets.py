@@ -1,4 +1,4 @@
-"""The admin's front page: messages and amounts, from the statistics table."""
+"""The app's part of the admin's front page: messages and amounts, from the totals."""
 
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
@@ -6,32 +6,40 @@ from datetime import date, datetime, timedelta
 from django.urls import reverse
 
 from common.widgets import CanView, Chart, StatTile, Widget
-from stats.models import DailyTotal, grouped_amount
+from stats.models import DailyTotal, Sums, format_amount_grouped
 
-CHARTED = 14
+CHART_DAYS = 14
+NO_MESSAGES = Sums(0, 0)
 
 
-def cards(*, can_view: CanView, at: datetime) -> Iterator[Widget]:
+def admin_widgets(*, can_view: CanView, at: datetime) -> Iterator[Widget]:
     if not can_view("dailytotal"):
         return
     today = at.date()
-    days = [today - timedelta(days=back) for back in range(CHARTED - 1, -1, -1)]
-    totals = DailyTotal.objects.between(days[0], today).by_day()
-    counts, amounts = ([totals.get(day, (0, 0))[which] for day in days] for which in (0, 1))
+    days = [today - timedelta(days=back) for back in range(CHART_DAYS - 1, -1, -1)]
+    sums_by_day = DailyTotal.objects.between(days[0], today).by_day()
+    sums = [sums_by_day.get(day, NO_MESSAGES) for day in days]
+    *_, of_yesterday, of_today = sums
     yield StatTile(
-        "Messages today", f"{counts[-1]:,}", f"yesterday {counts[-2]:,}", link=_list_of(today)
+        "Messages today",
+        f"{of_today.messages:,}",
+        f"yesterday {of_yesterday.messages:,}",
+        link=_list_link(today),
     )
     yield StatTile(
         "Amount today",
-        grouped_amount(amounts[-1]),
-        f"yesterday {grouped_amount(amounts[-2])}",
-        link=_list_of(today),
+        format_amount_grouped(of_today.amount_thousandths),
+        f"yesterday {format_amount_grouped(of_yesterday.amount_thousandths)}",
+        link=_list_link(today),
     )
     yield Chart(
-        f"Messages of {CHARTED} days", [f"{day:%d %b}" for day in days], {"Messages": counts}
+        f"Messages of the last {CHART_DAYS} days",
+        [f"{day:%d %b}" for day in days],
+        {"Messages": [each.messages for each in sums]},
     )
 
 
-def _list_of(day: date) -> str:
-    until = day + timedelta(days=1)
-    return f"{reverse('admin:stats_dailytotal_changelist')}?day__gte={day}&day__lt={until}"
+def _list_link(day: date) -> str:
+    """Return the path of the admin's list of this day's totals."""
+    next_day = day + timedelta(days=1)
+    return f"{reverse('admin:stats_dailytotal_changelist')}?day__gte={day}&day__lt={next_day}"

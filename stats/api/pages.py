@@ -1,37 +1,18 @@
-"""``GET /stats`` in a browser: the browsable API's page with a form, charts and a table."""
+"""``GET /stats`` in a browser: a page with a form, charts and a table."""
 
 from collections.abc import Mapping
-from datetime import date
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from common.api.browsable import BrowsableAPIRenderer
 from common.api.charts import axis
-from stats.api.serializers import read_question
-from stats.models import DailyTotal, Interval, grouped_amount
-from stats.services import report
+from stats.models import INTERVALS, Interval, Total, format_amount_grouped
+from stats.services.report import ChartData, Report, Series
 
-WIDTH, HEIGHT, BAR = 900, 220, 26
-BARS_WIDTH = 300
-MAX_DRAWN = {"day": report.MAX_DAYS, "month": report.MAX_MONTHS}
-MAX_LABELS, MAX_DOTS = {"day": 9, "month": 13}, 40
-
-
-class Measure(NamedTuple):
-    """One of the two things that are drawn."""
-
-    title: str
-    field: str  # of a series, and of a sum
-    sums_field: str
-
-    def spoken(self, value: int) -> str:
-        return grouped_amount(value) if self.field == "thousandths" else f"{value:,}"
-
-
-MEASURES = [
-    Measure("Amount", "thousandths", "thousandths"),
-    Measure("Messages", "messages", "message_count"),
-]
+WIDTH, HEIGHT = 900, 220  # of a line chart
+BARS_WIDTH, BAR_HEIGHT = 300, 26
+CHARACTER_WIDTH = 10  # of a label below a line chart, with the space around it
+MAX_DOTS = 40
 
 
 class StatsPageRenderer(BrowsableAPIRenderer):
@@ -42,129 +23,209 @@ class StatsPageRenderer(BrowsableAPIRenderer):
     ) -> dict[str, Any]:
         context = super().get_context(data, accepted_media_type, renderer_context)
         parameters = context["request"].query_params
-        context["asked"] = parameters
-        if isinstance(data, list):
-            context |= page(data, parameters.dict())
-            link = context["response"].headers.get("Link", "")
-            context["next_page"] = link.partition(">")[0].removeprefix("<")
-            context["page"]["is_all"] = not link and "cursor" not in parameters
+        context |= {"parameters": parameters, "intervals": list(INTERVALS)}
+        report: Report | None = renderer_context["view"].report
+        if report:
+            context |= report_context(report, parameters.dict())
         return context
 
 
-def page(rows: list[Any], parameters: dict[str, str]) -> dict[str, Any]:
-    """What the page shows: charts and sums of all that was asked for, and one page of rows."""
-    asked = read_question(parameters)
-    totals = DailyTotal.objects.asked(asked)
-    whole, interval = report.overview(totals), asked.get("interval")
+# --- Numbers ---------------------------------------------------------------------------------
+
+
+def report_context(report: Report, parameters: dict[str, str]) -> dict[str, Any]:
+    interval, charts = report.query.interval, report.charts
     return {
-        "rows": [
-            row | {"count": f"{row['count']:,}", "totalAmount": grouped_amount(_thousandths(row))}
-            for row in rows
-        ],
-        "row_count": f"{len(rows):,}",
-        "whole": {"count": f"{whole.messages:,}", "amount": grouped_amount(whole.thousandths)},
-        "page": {
-            "count": f"{sum(row['count'] for row in rows):,}",
-            "amount": grouped_amount(sum(map(_thousandths, rows))),
-        },
-        "interval": interval,
-        "csv": f"?{urlencode(parameters | {'format': 'csv'})}",
-        "by_month": by_month(parameters),
-        **(over_time(totals, whole, interval) if interval else by_customer(totals)),
+        "report": report,
+        "interval": interval.name if interval else None,
+        "rows": [format_row(row, interval) for row in report.rows],
+        "row_count": f"{len(report.rows):,}",
+        "sums": format_sums(charts.summary.messages, charts.summary.amount_thousandths),
+        "page_sums": format_sums(
+            sum(row.messages for row in report.rows),
+            sum(row.amount_thousandths for row in report.rows),
+        ),
+        "csv_link": f"?{urlencode(parameters | {'format': 'csv'})}",
+        **(line_charts(interval, charts, parameters) if interval else bar_charts(charts)),
     }
 
 
-def _thousandths(row: dict[str, Any]) -> int:
-    return int(row["totalAmount"].replace(".", ""))
+class Row(NamedTuple):
+    customer_id: int
+    type: str
+    period: str
+    messages: str
+    amount: str
 
 
-def by_month(parameters: dict[str, str]) -> str:
-    """Where the same is split by month, from its first page."""
-    kept = {name: value for name, value in parameters.items() if name != "cursor"}
-    return f"?{urlencode(kept | {'interval': Interval.MONTH.value})}"
+class SumsText(NamedTuple):
+    messages: str
+    amount: str
 
 
-def over_time(totals: Any, whole: report.Overview, interval: str) -> dict[str, Any]:
-    """A line for each of the larger types, of amounts and of counts."""
-    if whole.first is None or whole.last is None:
+def format_row(row: Total, interval: Interval | None) -> Row:
+    return Row(
+        row.customer_id,
+        format_type(row.type),
+        interval.format(row.period) if interval and row.period else "",
+        f"{row.messages:,}",
+        format_amount_grouped(row.amount_thousandths),
+    )
+
+
+def format_sums(messages: int, amount_thousandths: int) -> SumsText:
+    return SumsText(f"{messages:,}", format_amount_grouped(amount_thousandths))
+
+
+def format_type(type: str | None) -> str:
+    return "all others" if type is None else type or "(empty)"
+
+
+# --- Charts ----------------------------------------------------------------------------------
+
+
+class Measure(NamedTuple):
+    """One of the two numbers that charts show."""
+
+    title: str
+    field: str  # of Series and Total
+
+    def of(self, source: Series | Total) -> Any:
+        return getattr(source, self.field)
+
+    def format(self, value: int) -> str:
+        is_amount = self.field == "amount_thousandths"
+        return format_amount_grouped(value) if is_amount else f"{value:,}"
+
+
+MEASURES = [Measure("Amount", "amount_thousandths"), Measure("Messages", "messages")]
+
+
+class Label(NamedTuple):
+    x: float
+    name: str
+
+
+class Column(NamedTuple):
+    """One period of a line chart, with the values of its tooltip."""
+
+    x: float
+    width: float
+    name: str
+    values: list[tuple[str, str]]  # type, value
+
+
+class LineChart(NamedTuple):
+    title: str
+    grid: list[dict[str, Any]]
+    lines: list[list[tuple[float, float]]]
+    has_dots: bool
+    columns: list[Column]
+    labels: list[Label]
+
+
+class Bar(NamedTuple):
+    customer_id: int
+    type: str
+    y: int
+    width: float
+    value: str
+
+
+class BarChart(NamedTuple):
+    title: str
+    bars: list[Bar]
+
+
+def line_charts(
+    interval: Interval, charts: ChartData, parameters: dict[str, str]
+) -> dict[str, Any]:
+    """Return a chart of amounts and one of messages, with a line for each type."""
+    if not charts.summary.messages:
         return {}
-    over = report.periods(whole.first, whole.last, interval)
-    if not over:
-        return {"is_too_long": True, "most": MAX_DRAWN[interval]}
-    names = [spoken_period(day, interval) for day in over]
-    found = report.series(totals, interval, over)
+    if not charts.periods:
+        longer = longer_interval(interval)
+        return {
+            "is_too_long": True,
+            "max_drawn": interval.max_drawn,
+            "longer_interval": longer,
+            "longer_link": longer and first_page_link(parameters, interval=longer),
+        }
+    names = [interval.format(period) for period in charts.periods]
     return {
-        "legend": [{"number": number, "type": each.type} for number, each in enumerate(found)],
-        "charts": [line_chart(measure, names, found, MAX_LABELS[interval]) for measure in MEASURES],
+        "legend": [format_type(series.type) for series in charts.series],
+        "line_charts": [line_chart(measure, names, charts.series) for measure in MEASURES],
         "width": WIDTH,
         "height": HEIGHT,
-        "span": (names[0], names[-1]),
+        "first_period": names[0],
+        "last_period": names[-1],
     }
 
 
-def line_chart(
-    measure: Measure, names: list[str], found: list[report.Series], most_labels: int
-) -> dict[str, Any]:
-    """Geometry of one line a series over the periods of these names."""
-    all_values = [getattr(each, measure.field) for each in found]
-    scale = axis([value for values in all_values for value in values], HEIGHT)
+def longer_interval(interval: Interval) -> str | None:
+    names = list(INTERVALS)
+    position = names.index(interval.name) + 1
+    return names[position] if position < len(names) else None
+
+
+def first_page_link(parameters: dict[str, str], **changes: str) -> str:
+    kept = {name: value for name, value in parameters.items() if name != "cursor"}
+    return f"?{urlencode(kept | changes)}"
+
+
+def line_chart(measure: Measure, names: list[str], series: list[Series]) -> LineChart:
+    scale = axis([value for each in series for value in measure.of(each)], HEIGHT)
     step = WIDTH / len(names)
-    middles = [round((place + 0.5) * step, 1) for place in range(len(names))]
-    every = -(-len(names) // most_labels)
-    return {
-        "title": measure.title,
-        "grid": scale.lines(measure.spoken),
-        "lines": [
-            [(x, scale.y(value)) for x, value in zip(middles, values, strict=True)]
-            for values in all_values
+    middles = [round((position + 0.5) * step, 1) for position in range(len(names))]
+    max_labels = round(WIDTH / (CHARACTER_WIDTH * len(names[0])))
+    label_step = -(-len(names) // max_labels)
+    return LineChart(
+        title=measure.title,
+        grid=scale.lines(measure.format),
+        lines=[
+            [(x, scale.y(value)) for x, value in zip(middles, measure.of(each), strict=True)]
+            for each in series
         ],
-        "has_dots": len(names) <= MAX_DOTS,
-        "columns": [
-            {
-                "x": round(place * step, 1),
-                "width": round(step, 1),
-                "name": name,
-                "values": [
-                    (each.type, measure.spoken(values[place]))
-                    for each, values in zip(found, all_values, strict=True)
+        has_dots=len(names) <= MAX_DOTS,
+        columns=[
+            Column(
+                x=round(position * step, 1),
+                width=round(step, 1),
+                name=name,
+                values=[
+                    (format_type(each.type), measure.format(measure.of(each)[position]))
+                    for each in series
                 ],
-            }
-            for place, name in enumerate(names)
+            )
+            for position, name in enumerate(names)
         ],
-        "labels": [
-            {"x": x, "name": name} for x, name in list(zip(middles, names, strict=True))[::every]
-        ],
-    }
+        labels=[Label(*label) for label in zip(middles, names, strict=True)][::label_step],
+    )
 
 
-def by_customer(totals: Any) -> dict[str, Any]:
-    """A bar for each of the larger customers and types, of amounts and of counts."""
-    rows = report.largest(totals)
+def bar_charts(charts: ChartData) -> dict[str, Any]:
+    """Return a chart of amounts and one of messages, with a bar for each customer and type."""
+    if not charts.largest:
+        return {}
     return {
-        "bar_charts": [bar_chart(measure, rows) for measure in MEASURES if rows],
+        "bar_charts": [bar_chart(measure, charts.largest) for measure in MEASURES],
         "bars_width": BARS_WIDTH,
-        "bars_height": len(rows) * BAR,
-        "most_bars": report.MAX_BARS,
+        "bars_height": len(charts.largest) * BAR_HEIGHT,
     }
 
 
-def bar_chart(measure: Measure, rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Geometry of bars that lie below each other."""
-    values = [int(row[measure.sums_field]) for row in rows]
-    top = max([1, *values])
-    return {
-        "title": measure.title,
-        "bars": [
-            {
-                "row": row,
-                "y": place * BAR,
-                "width": round(value / top * BARS_WIDTH, 1),
-                "value": measure.spoken(value),
-            }
-            for place, (row, value) in enumerate(zip(rows, values, strict=True))
+def bar_chart(measure: Measure, totals: list[Total]) -> BarChart:
+    largest = max(1, *map(measure.of, totals))  # all amounts may be zero
+    return BarChart(
+        measure.title,
+        [
+            Bar(
+                total.customer_id,
+                format_type(total.type),
+                position * BAR_HEIGHT,
+                round(measure.of(total) / largest * BARS_WIDTH, 1),
+                measure.format(measure.of(total)),
+            )
+            for position, total in enumerate(totals)
         ],
-    }
-
-
-def spoken_period(day: date, interval: str) -> str:
-    return day.isoformat()[:7] if interval == Interval.MONTH else day.isoformat()
+    )

@@ -1,7 +1,8 @@
-"""Hot path: one transaction for everything that waits, instead of one for each request.
+"""Hot path: one transaction for all requests that wait, instead of one per request.
 
-``benchmarks/`` compares. No timer: alone, a request waits for nobody; under load, whatever came
-while one group was being written is the next group.
+``python -m benchmarks stats`` compares it with a plain view. There is no timer: an item that
+arrives alone is written at once. Under load, all items that arrive during one transaction form the
+next group.
 """
 
 import logging
@@ -22,66 +23,81 @@ MAX_WAITING = 10_000
 WAIT_SECONDS = 30.0
 
 Item = TypeVar("Item")
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 
-class Turn(Generic[Item, Answer]):
-    """One request's place in the queue."""
+class PendingWrite(Generic[Item, Result]):
+    """An item in the queue, and later its result."""
 
-    __slots__ = ("answer", "is_given_up", "item", "settled")
+    __slots__ = ("done", "is_abandoned", "item", "result")
 
-    answer: Answer | BaseException
+    result: Result | BaseException
 
     def __init__(self, item: Item) -> None:
         self.item = item
-        self.is_given_up = False
-        # A lock that the writer opens: a threading.Event costs three times as much.
-        self.settled = threading.Lock()
-        self.settled.acquire()
+        self.is_abandoned = False  # its thread no longer waits
+        # A lock that the writer releases: threading.Event costs three times as much.
+        self.done = threading.Lock()
+        self.done.acquire()
 
-    def settle(self, answer: Answer | BaseException) -> None:
-        self.answer = answer
-        self.settled.release()
+    def resolve(self, result: Result | BaseException) -> None:
+        self.result = result
+        self.done.release()
 
 
-class GroupWriter(Generic[Item, Answer]):
-    """A thread with a connection of its own that writes what many threads submit, in groups.
+class GroupCommitWriter(Generic[Item, Result]):
+    """A thread with its own database connection that writes the items of many threads in groups.
 
-    It starts with the first item, and anew in a forked process.
+    The thread starts with the first item. A forked process starts its own.
     """
 
-    def __init__(self, write: Callable[[Sequence[Item]], Sequence[Answer]]) -> None:
+    def __init__(
+        self,
+        write: Callable[[Sequence[Item]], Sequence[Result]],
+        *,
+        max_group_size: int = MAX_GROUP_SIZE,
+        max_waiting: int = MAX_WAITING,
+        wait_seconds: float = WAIT_SECONDS,
+    ) -> None:
         """``write`` writes all items in one transaction, or raises and writes none."""
         self._write = write
-        self._queue: SimpleQueue[Turn[Item, Answer] | None]
+        self.max_group_size = max_group_size
+        self.max_waiting = max_waiting
+        self.wait_seconds = wait_seconds
+        self._queue: SimpleQueue[PendingWrite[Item, Result] | None]
         self._starting: threading.Lock
         self._thread: threading.Thread | None
-        self._forget()
-        os.register_at_fork(after_in_child=self._forget)
+        self._reset()
+        os.register_at_fork(after_in_child=self._reset)
 
-    def submit(self, item: Item) -> Answer:
-        """Return the item's answer once its group is committed.
+    @property
+    def waiting_count(self) -> int:
+        return self._queue.qsize()
 
-        :raises OperationalError: if the store is away or too slow; the item may yet be written.
+    def submit(self, item: Item) -> Result:
+        """Return the item's result once its group is committed.
+
+        :raises OperationalError: if the database is unavailable or too slow. The item may still
+            be written.
         """
-        if self._queue.qsize() >= MAX_WAITING:
-            raise OperationalError(f"{MAX_WAITING} requests wait for the store already")
-        turn: Turn[Item, Answer] = Turn(item)
-        self._queue.put(turn)
+        if self._queue.qsize() >= self.max_waiting:
+            raise OperationalError(f"{self.max_waiting} requests already wait for the database")
+        pending: PendingWrite[Item, Result] = PendingWrite(item)
+        self._queue.put(pending)
         if self._thread is None:
             self._start()
-        if not turn.settled.acquire(timeout=WAIT_SECONDS):
-            turn.is_given_up = True
-            raise OperationalError(f"the store did not answer within {WAIT_SECONDS:.0f} seconds")
-        if not isinstance(turn.answer, BaseException):
-            return turn.answer
-        if is_unavailable(turn.answer):
-            # Many threads raise this one: each its own.
-            raise OperationalError("the store is away") from turn.answer
-        raise turn.answer
+        if not pending.done.acquire(timeout=self.wait_seconds):
+            pending.is_abandoned = True
+            raise OperationalError(f"no reply from the database in {self.wait_seconds:.0f} seconds")
+        if not isinstance(pending.result, BaseException):
+            return pending.result
+        if is_unavailable(pending.result):
+            # The threads of a group share one exception: each raises its own instead.
+            raise OperationalError("the database is unavailable") from pending.result
+        raise pending.result
 
     def close(self) -> None:
-        """End the thread, after what waits; the next item starts it again."""
+        """Write what waits and end the thread. The next item starts a new thread."""
         with self._starting:
             if self._thread is None:
                 return
@@ -91,7 +107,7 @@ class GroupWriter(Generic[Item, Answer]):
         if not self._queue.empty():
             self._start()
 
-    def _forget(self) -> None:
+    def _reset(self) -> None:
         self._queue = SimpleQueue()
         self._starting = threading.Lock()
         self._thread = None
@@ -100,51 +116,51 @@ class GroupWriter(Generic[Item, Answer]):
         with self._starting:
             if self._thread is None:
                 self._thread = threading.Thread(
-                    target=self._serve, name="group writer", daemon=True
+                    target=self._run, name="group commit writer", daemon=True
                 )
                 self._thread.start()
 
-    def _serve(self) -> None:
-        while turns := self._next_group():
-            answers: Sequence[Answer | BaseException]
+    def _run(self) -> None:
+        while group := self._next_group():
+            results: Sequence[Result | BaseException]
             try:
-                answers = self._write_group([turn.item for turn in turns])
+                results = self._write_group([pending.item for pending in group])
             except BaseException as error:
-                # Whatever it is, nobody may wait for ever.
-                logger.exception("A group of %d could not be written", len(turns))
-                answers = [error] * len(turns)
-            for turn, answer in zip(turns, answers, strict=True):
-                turn.settle(answer)
+                # Each request must get a result, also on SystemExit or MemoryError.
+                logger.exception("A group of %d items could not be written", len(group))
+                results = [error] * len(group)
+            for pending, result in zip(group, results, strict=True):
+                pending.resolve(result)
         connections.close_all()
 
-    def _next_group(self) -> list[Turn[Item, Answer]]:
-        """All that wait, at least one; none when the end is asked for."""
-        turns: list[Turn[Item, Answer]] = []
-        while not turns:
-            for _ in range(min(max(1, self._queue.qsize()), MAX_GROUP_SIZE)):
-                turn = self._queue.get()
-                if turn is None:
-                    # Behind it there may be more: it ends the writer when it comes alone.
-                    if not turns:
+    def _next_group(self) -> list[PendingWrite[Item, Result]]:
+        """Wait for an item and return all that wait, or [] if the thread has to end."""
+        group: list[PendingWrite[Item, Result]] = []
+        while not group:
+            for _ in range(min(max(1, self._queue.qsize()), self.max_group_size)):
+                pending = self._queue.get()
+                if pending is None:
+                    # Items may follow the end mark: put it back, and end when it comes first.
+                    if not group:
                         return []
                     self._queue.put(None)
                     break
-                if not turn.is_given_up:
-                    turns.append(turn)
-        return turns
+                if not pending.is_abandoned:
+                    group.append(pending)
+        return group
 
-    def _write_group(self, items: Sequence[Item]) -> Sequence[Answer | BaseException]:
-        """Each item's answer; if the group fails as a whole, each is tried by itself."""
+    def _write_group(self, items: Sequence[Item]) -> Sequence[Result | BaseException]:
+        """Return each item's result. If the group fails as a whole, write item by item."""
         try:
-            return self._write_twice(items)
+            return self._write_with_reconnect(items)
         except DatabaseError as error:
             if is_unavailable(error) or len(items) == 1:
                 return [error] * len(items)
-            logger.warning("A group of %d failed; one by one: %s", len(items), error)
+            logger.warning("A group of %d items failed; writing one by one: %s", len(items), error)
         return [self._write_group([item])[0] for item in items]
 
-    def _write_twice(self, items: Sequence[Item]) -> Sequence[Answer]:
-        """A connection that broke tells so at its next use: try once more on a new one."""
+    def _write_with_reconnect(self, items: Sequence[Item]) -> Sequence[Result]:
+        """Write, and try once more on a new connection: a broken one fails at its next use."""
         try:
             return self._write(items)
         except Exception as error:

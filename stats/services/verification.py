@@ -1,38 +1,37 @@
-"""The totals recomputed from the messages, and what differs."""
+"""Comparison of the totals with the messages that they count."""
 
-from datetime import UTC, date, datetime, time, timedelta
-from typing import Any, NamedTuple
+from datetime import date
+from typing import NamedTuple
 
 from django.db import connections, transaction
-from django.db.models import Count, Sum
 
 from stats.models import DailyTotal, Message
-from stats.services.bulk_insert import MESSAGES, STORE, TOTALS
+from stats.services.bulk_insert import DATABASE, MESSAGES, TOTALS
 
-DAY_OF = {
+UTC_DAY = {
     "postgresql": "(timestamp AT TIME ZONE 'UTC')::date",
     "sqlite": "substr(timestamp, 1, 10)",
 }
 
 
 class Difference(NamedTuple):
-    """One day's total, and what its messages come to; zeros where there is none."""
+    """A daily total, and the sums of its messages. A missing side has zeros."""
 
     customer_id: int
     type: str
     day: date
-    counted: int
-    counted_thousandths: int
-    messages: int
-    thousandths: int
+    total_messages: int
+    total_thousandths: int
+    actual_messages: int
+    actual_thousandths: int
 
 
-def differences() -> list[Difference]:
-    """Each total that its messages contradict, by customer, type and day.
+def find_differences() -> list[Difference]:
+    """Return each daily total that is wrong, by customer, type and day.
 
-    One statement: it sees messages and totals of one moment, whoever writes meanwhile.
+    It is one statement, so it reads messages and totals as of one moment, also during writes.
     """
-    connection = connections[STORE]
+    connection = connections[DATABASE]
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
@@ -43,7 +42,7 @@ def differences() -> list[Difference]:
                     amount_thousandths AS counted_thousandths, 0 AS messages, 0 AS thousandths
                 FROM {TOTALS}
                 UNION ALL
-                SELECT customer_id, type, {DAY_OF[connection.vendor]}, 0, 0,
+                SELECT customer_id, type, {UTC_DAY[connection.vendor]}, 0, 0,
                     count(*), sum(amount_thousandths)
                 FROM {MESSAGES} GROUP BY 1, 2, 3
             ) AS sides
@@ -53,27 +52,16 @@ def differences() -> list[Difference]:
             """
         )
         return [
-            Difference(customer_id, type, date.fromisoformat(str(day)), *map(int, numbers))
-            for customer_id, type, day, *numbers in cursor.fetchall()
+            Difference(customer_id, type, date.fromisoformat(str(day)), *map(int, sums))
+            for customer_id, type, day, *sums in cursor.fetchall()
         ]
 
 
-@transaction.atomic(using=STORE)
-def mend(difference: Difference) -> None:
-    """Set a total to what its messages come to now; whoever counts messages waits meanwhile."""
-    if connections[STORE].vendor == "postgresql":
-        with connections[STORE].cursor() as cursor:
+@transaction.atomic(using=DATABASE)
+def repair_total(*, customer_id: int, type: str, day: date) -> None:
+    """Set a daily total to the sums of its messages. On PostgreSQL, other writers wait."""
+    if connections[DATABASE].vendor == "postgresql":
+        with connections[DATABASE].cursor() as cursor:
             cursor.execute(f"LOCK TABLE {TOTALS} IN SHARE ROW EXCLUSIVE MODE")
-    customer_id, type, day = difference[:3]
-    midnight = datetime.combine(day, time.min, tzinfo=UTC)
-    sums = Message.objects.filter(
-        customer_id=customer_id,
-        type=type,
-        timestamp__gte=midnight,
-        timestamp__lt=midnight + timedelta(days=1),
-    ).aggregate(messages=Count("uuid"), amount_thousandths=Sum("amount_thousandths"))
-    key: dict[str, Any] = {"customer_id": customer_id, "type": type, "day": day}
-    if sums["messages"]:
-        DailyTotal.objects.update_or_create(**key, defaults=sums)
-    else:
-        DailyTotal.objects.filter(**key).delete()
+    messages = Message.objects.counted_in(customer_id=customer_id, type=type, day=day)
+    DailyTotal.objects.set_total(messages.sums(), customer_id=customer_id, type=type, day=day)

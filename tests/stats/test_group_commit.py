@@ -5,13 +5,12 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from django.db import DataError, InternalError, OperationalError
 
-from stats.services import group_commit as group
-from stats.services.group_commit import GroupWriter
+from stats.services.group_commit import WAIT_SECONDS, GroupCommitWriter
 from tests.processes import eventually
 
 
-class Store:
-    """Writes numbers, in the groups that it was given; it can be told to fail and to wait."""
+class FakeDatabase:
+    """Records the groups of numbers that it writes. It can fail and block."""
 
     def __init__(self):
         self.groups = []
@@ -29,15 +28,15 @@ class Store:
 
 
 @pytest.fixture
-def store():
-    return Store()
+def database():
+    return FakeDatabase()
 
 
 @pytest.fixture
-def writer(store):
-    writer = GroupWriter(store.write)
+def writer(database):
+    writer = GroupCommitWriter(database.write)
     yield writer
-    store.is_open.set()
+    database.is_open.set()
     writer.close()
 
 
@@ -47,140 +46,146 @@ def threads():
         yield threads
 
 
-def submit_while_busy(store, writer, threads, items):
-    """Have the items wait together, behind a first one that the store is busy with."""
-    store.is_open.clear()
+def submit_while_busy(database, writer, threads, items):
+    """Submit items that wait together while the database is busy with a first one."""
+    database.is_open.clear()
     first = threads.submit(writer.submit, 0)
-    assert store.is_busy.wait(30)
+    assert database.is_busy.wait(30)
     waiting = [threads.submit(writer.submit, item) for item in items]
-    eventually(lambda: writer._queue.qsize() == len(items), "all wait")
+    eventually(lambda: writer.waiting_count == len(items), "all items wait")
     return first, waiting
 
 
-class TestGroupWriter:
-    def test_gives_each_its_own_answer(self, writer, threads):
+class TestGroupCommitWriter:
+    def test_each_item_gets_its_own_result(self, writer, threads):
         assert list(threads.map(writer.submit, range(100))) == [n * 10 for n in range(100)]
 
-    def test_writes_at_once_whoever_comes_alone(self, store, writer):
+    def test_item_that_arrives_alone_is_written_at_once(self, database, writer):
         writer.submit(1)
         writer.submit(2)
 
-        assert store.groups == [[1], [2]]
+        assert database.groups == [[1], [2]]
 
-    def test_writes_together_what_came_meanwhile(self, store, writer, threads):
-        first, waiting = submit_while_busy(store, writer, threads, range(1, 20))
+    def test_items_that_arrive_during_a_write_form_the_next_group(self, database, writer, threads):
+        first, waiting = submit_while_busy(database, writer, threads, range(1, 20))
 
-        store.is_open.set()
+        database.is_open.set()
 
-        assert [first.result(), *[it.result() for it in waiting]] == [n * 10 for n in range(20)]
-        assert store.groups == [[0], list(range(1, 20))]
+        assert [first.result(), *[future.result() for future in waiting]] == [
+            n * 10 for n in range(20)
+        ]
+        assert database.groups == [[0], list(range(1, 20))]
 
-    def test_lets_one_bad_item_fail_alone(self, store, writer, threads):
+    def test_bad_item_fails_alone(self, database, writer, threads):
         def refuse_seven(items):
             if 7 in items:
                 raise DataError("seven")
 
-        store.fail = refuse_seven
-        _, waiting = submit_while_busy(store, writer, threads, range(1, 20))
+        database.fail = refuse_seven
+        _, waiting = submit_while_busy(database, writer, threads, range(1, 20))
 
-        store.is_open.set()
+        database.is_open.set()
 
-        failed = [n for n, it in enumerate(waiting, 1) if isinstance(it.exception(), DataError)]
+        failed = [
+            n for n, future in enumerate(waiting, 1) if isinstance(future.exception(), DataError)
+        ]
         assert failed == [7]
-        assert [it.result() for n, it in enumerate(waiting, 1) if n != 7] == [
+        assert [future.result() for n, future in enumerate(waiting, 1) if n != 7] == [
             n * 10 for n in range(1, 20) if n != 7
         ]
 
-    def test_tries_once_more_when_the_connection_broke(self, store, writer):
+    def test_group_is_written_again_after_a_lost_connection(self, database, writer):
         failures = [OperationalError("gone")]
 
         def fail(items):
             if failures:
                 raise failures.pop()
 
-        store.fail = fail
+        database.fail = fail
 
         assert writer.submit(1) == 10
 
-    def test_says_that_the_store_is_away_and_goes_on_when_it_is_back(self, store, writer):
+    def test_writer_recovers_after_the_database_was_unavailable(self, database, writer):
         def fail(items):
             raise OperationalError("gone")
 
-        store.fail = fail
-        with pytest.raises(OperationalError, match="away"):
+        database.fail = fail
+        with pytest.raises(OperationalError, match="unavailable"):
             writer.submit(1)
 
-        store.fail = lambda items: None
+        database.fail = lambda items: None
         assert writer.submit(2) == 20
 
-    def test_takes_a_read_only_store_as_away(self, store, writer):
+    def test_read_only_database_counts_as_unavailable(self, database, writer):
         class ReadOnly(Exception):
             pgcode = "25006"
 
         def fail(items):
             raise InternalError("read-only") from ReadOnly()
 
-        store.fail = fail
+        database.fail = fail
 
-        with pytest.raises(OperationalError, match="away"):
+        with pytest.raises(OperationalError, match="unavailable"):
             writer.submit(1)
 
     @pytest.mark.parametrize("error", [RuntimeError, MemoryError, SystemExit])
-    def test_leaves_nobody_waiting_whatever_happens(self, store, writer, threads, error):
+    def test_every_error_reaches_all_waiting_threads(self, database, writer, threads, error):
         def fail(items):
             raise error
 
-        store.fail = fail
-        first, waiting = submit_while_busy(store, writer, threads, range(1, 10))
-        store.is_open.set()
+        database.fail = fail
+        first, waiting = submit_while_busy(database, writer, threads, range(1, 10))
+        database.is_open.set()
 
-        assert all(isinstance(it.exception(30), error) for it in [first, *waiting])
-        store.fail = lambda items: None
+        assert all(isinstance(future.exception(30), error) for future in [first, *waiting])
+        database.fail = lambda items: None
         assert writer.submit(5) == 50
 
-    def test_waits_for_a_bounded_time_and_forgets_who_gave_up(
-        self, store, writer, threads, monkeypatch
-    ):
-        # Long enough for the writer to take up the first one before it gives up.
-        monkeypatch.setattr(group, "WAIT_SECONDS", 2.0)
-        first, waiting = submit_while_busy(store, writer, threads, [1, 2])
+    def test_item_is_not_written_after_its_thread_stopped_waiting(self, database, writer, threads):
+        # Long enough for the writer to start with the first item.
+        writer.wait_seconds = 2.0
+        first, waiting = submit_while_busy(database, writer, threads, [1, 2])
 
-        assert all(isinstance(it.exception(30), OperationalError) for it in [first, *waiting])
-        monkeypatch.undo()
-        store.is_open.set()
+        assert all(
+            isinstance(future.exception(30), OperationalError) for future in [first, *waiting]
+        )
+        writer.wait_seconds = WAIT_SECONDS
+        database.is_open.set()
         assert writer.submit(3) == 30
-        assert store.groups == [[0], [3]]
+        assert database.groups == [[0], [3]]
 
-    def test_lets_only_so_many_wait(self, store, writer, threads, monkeypatch):
-        monkeypatch.setattr(group, "MAX_WAITING", 3)
-        _, waiting = submit_while_busy(store, writer, threads, [1, 2, 3])
+    def test_queue_is_bounded(self, database, writer, threads):
+        writer.max_waiting = 3
+        _, waiting = submit_while_busy(database, writer, threads, [1, 2, 3])
 
-        with pytest.raises(OperationalError, match="3 requests wait"):
+        with pytest.raises(OperationalError, match="3 requests already wait"):
             writer.submit(4)
 
-        store.is_open.set()
-        assert [it.result() for it in waiting] == [10, 20, 30]
+        database.is_open.set()
+        assert [future.result() for future in waiting] == [10, 20, 30]
 
-    def test_writes_no_more_than_a_bounded_group(self, store, writer, threads, monkeypatch):
-        monkeypatch.setattr(group, "MAX_GROUP_SIZE", 4)
-        _, waiting = submit_while_busy(store, writer, threads, range(1, 10))
+    def test_group_size_is_bounded(self, database, writer, threads):
+        writer.max_group_size = 4
+        _, waiting = submit_while_busy(database, writer, threads, range(1, 10))
 
-        store.is_open.set()
+        database.is_open.set()
 
-        assert [it.result() for it in waiting] == [n * 10 for n in range(1, 10)]
-        assert max(len(each) for each in store.groups) == 4
+        assert [future.result() for future in waiting] == [n * 10 for n in range(1, 10)]
+        assert max(len(group) for group in database.groups) == 4
 
-    def test_ends_after_what_waits_and_starts_again(self, store, writer, threads):
-        _, waiting = submit_while_busy(store, writer, threads, range(1, 10))
+    def test_close_writes_waiting_items_and_the_next_item_starts_a_new_thread(
+        self, database, writer, threads
+    ):
+        _, waiting = submit_while_busy(database, writer, threads, range(1, 10))
         closing = threads.submit(writer.close)
-        store.is_open.set()
+        database.is_open.set()
 
         closing.result()
-        assert [it.result() for it in waiting] == [n * 10 for n in range(1, 10)]
+        assert [future.result() for future in waiting] == [n * 10 for n in range(1, 10)]
         assert writer.submit(1) == 10
 
     @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-    def test_starts_anew_in_a_forked_process(self, writer):
+    def test_forked_process_starts_its_own_thread(self, writer):
         writer.submit(1)
         pid = os.fork()
         if pid == 0:

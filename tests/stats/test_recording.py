@@ -7,9 +7,9 @@ import pytest
 from django.db import IntegrityError, connection
 
 from stats.models import DailyTotal, Message
-from stats.services import verification as ledger
 from stats.services.recording import record_message, record_messages
-from tests.stats.factories import NOON, content
+from stats.services.verification import find_differences
+from tests.stats.factories import NOON, message_data
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -21,8 +21,8 @@ def totals():
     return {(customer, type, str(day)): (count, sum) for customer, type, day, count, sum in rows}
 
 
-def at_once(messages):
-    """Record each message in a thread of its own, all starting together."""
+def record_at_once(messages):
+    """Record each message in a thread of its own. All threads start together."""
     start = Barrier(len(messages))
 
     def record(message):
@@ -34,14 +34,14 @@ def at_once(messages):
 
 
 class TestRecordMessages:
-    def test_counts_by_customer_type_and_day(self):
+    def test_messages_are_counted_by_customer_type_and_day(self):
         record_messages(
             [
-                content(),
-                content(thousandths=1),
-                content(type="B"),
-                content(customer_id=2),
-                content(timestamp=NOON + timedelta(days=1)),
+                message_data(),
+                message_data(amount_thousandths=1),
+                message_data(type="B"),
+                message_data(customer_id=2),
+                message_data(timestamp=NOON + timedelta(days=1)),
             ]
         )
 
@@ -52,48 +52,48 @@ class TestRecordMessages:
             (2, "A", "2026-01-31"): (1, 12),
         }
 
-    def test_of_nothing_does_nothing(self):
+    def test_recording_no_messages_does_nothing(self):
         assert record_messages([]) == []
 
-    def test_adds_to_what_is_counted(self):
-        record_messages([content()])
-        record_messages([content()])
+    def test_new_messages_are_added_to_existing_totals(self):
+        record_messages([message_data()])
+        record_messages([message_data()])
 
         assert totals() == {(1, "A", "2026-01-31"): (2, 24)}
 
-    def test_tells_new_known_and_conflicting_apart(self):
-        known = content()
+    def test_outcomes_tell_new_known_and_conflicting_messages_apart(self):
+        known = message_data()
         record_messages([known])
 
         outcomes = record_messages(
-            [content(), known, known._replace(thousandths=13, type="B", customer_id=2)]
+            [message_data(), known, known._replace(amount_thousandths=13, type="B", customer_id=2)]
         )
 
-        assert [it.is_new for it in outcomes] == [True, False, False]
-        assert [it.differences for it in outcomes] == [
+        assert [outcome.is_new for outcome in outcomes] == [True, False, False]
+        assert [outcome.conflicts for outcome in outcomes] == [
             [],
             [],
-            ["customer_id", "type", "thousandths"],
+            ["customer_id", "type", "amount_thousandths"],
         ]
-        assert [it.stored.uuid for it in outcomes[1:]] == [known.uuid, known.uuid]
+        assert [outcome.stored.uuid for outcome in outcomes[1:]] == [known.uuid, known.uuid]
         assert totals() == {(1, "A", "2026-01-31"): (2, 24)}
 
-    def test_lets_the_first_of_a_uuid_stand_also_within_one_call(self):
-        first = content()
+    def test_first_message_of_a_uuid_is_stored_within_one_call(self):
+        first = message_data()
 
-        outcomes = record_messages([first, first, first._replace(thousandths=13)])
+        outcomes = record_messages([first, first, first._replace(amount_thousandths=13)])
 
-        assert [it.is_new for it in outcomes] == [True, False, False]
-        assert [it.differences for it in outcomes] == [[], [], ["thousandths"]]
+        assert [outcome.is_new for outcome in outcomes] == [True, False, False]
+        assert [outcome.conflicts for outcome in outcomes] == [[], [], ["amount_thousandths"]]
         assert totals() == {(1, "A", "2026-01-31"): (1, 12)}
 
-    def test_compares_a_timestamp_only_if_the_sender_gave_it(self):
-        first = content()
+    def test_timestamp_is_compared_only_if_the_sender_gave_it(self):
+        first = message_data()
         later = first._replace(timestamp=NOON + timedelta(seconds=1))
 
-        outcomes = record_messages([first, later, later._replace(is_timed=True)])
+        outcomes = record_messages([first, later, later._replace(has_sender_timestamp=True)])
 
-        assert [it.differences for it in outcomes] == [[], [], ["timestamp"]]
+        assert [outcome.conflicts for outcome in outcomes] == [[], [], ["timestamp"]]
 
     @pytest.mark.parametrize(
         "timestamp",
@@ -103,59 +103,63 @@ class TestRecordMessages:
             datetime(2026, 2, 1, tzinfo=UTC),
         ],
     )
-    def test_keeps_a_message_to_the_microsecond_on_its_own_day(self, timestamp):
-        sent = content(timestamp=timestamp, is_timed=True)
-        record_messages([sent])
+    def test_timestamp_is_stored_to_the_microsecond_and_counted_on_its_day(self, timestamp):
+        message = message_data(timestamp=timestamp, has_sender_timestamp=True)
+        record_messages([message])
 
-        (again,) = record_messages([sent])
+        (again,) = record_messages([message])
 
-        assert (again.stored, again.differences) == (sent, [])
+        assert (again.stored, again.conflicts) == (message, [])
         assert list(totals()) == [(1, "A", str(timestamp.date()))]
 
     @pytest.mark.parametrize("type", ["", " ", '"', "\\", "{,}", "null", "%s", "\t\n", "é", "🙂"])
-    def test_keeps_any_type(self, type):
-        record_messages([content(type=type), content(type="other")])
+    def test_every_type_is_stored_unchanged(self, type):
+        record_messages([message_data(type=type), message_data(type="other")])
 
         assert sorted(Message.objects.values_list("type", flat=True)) == sorted([type, "other"])
-        assert ledger.differences() == []
+        assert find_differences() == []
 
-    def test_keeps_the_largest_numbers(self):
-        numbers = {"customer_id": -(2**63), "thousandths": 10**12 - 1}
-        record_messages([content(**numbers), content(**numbers)])
+    def test_largest_numbers_are_stored_and_added_exactly(self):
+        numbers = {"customer_id": -(2**63), "amount_thousandths": 10**12 - 1}
+        record_messages([message_data(**numbers), message_data(**numbers)])
 
         assert totals() == {(-(2**63), "A", "2026-01-31"): (2, 2 * (10**12 - 1))}
 
 
 class TestRecordMessage:
-    def test_of_200_threads_with_one_uuid_counts_one(self):
-        message = content()
+    def test_same_message_from_200_threads_is_counted_once(self):
+        message = message_data()
 
-        outcomes = at_once([message] * 200)
+        outcomes = record_at_once([message] * 200)
 
-        assert sorted(it.is_new for it in outcomes) == [False] * 199 + [True]
-        assert not any(it.differences for it in outcomes)
+        assert sorted(outcome.is_new for outcome in outcomes) == [False] * 199 + [True]
+        assert not any(outcome.conflicts for outcome in outcomes)
         assert totals() == {(1, "A", "2026-01-31"): (1, 12)}
 
-    def test_of_200_threads_with_other_contents_lets_one_stand(self):
+    def test_one_of_200_conflicting_messages_is_stored(self):
         uuid = str(uuid4())
 
-        outcomes = at_once([content(uuid=uuid, thousandths=number) for number in range(200)])
+        outcomes = record_at_once(
+            [message_data(uuid=uuid, amount_thousandths=number) for number in range(200)]
+        )
 
-        (stands,) = [it for it in outcomes if it.is_new]
-        refused = [it for it in outcomes if not it.is_new]
-        assert all(it.differences == ["thousandths"] for it in refused)
-        assert {it.stored.thousandths for it in refused} == {stands.stored.thousandths}
-        assert totals() == {(1, "A", "2026-01-31"): (1, stands.stored.thousandths)}
+        (new,) = [outcome for outcome in outcomes if outcome.is_new]
+        others = [outcome for outcome in outcomes if not outcome.is_new]
+        assert all(outcome.conflicts == ["amount_thousandths"] for outcome in others)
+        assert {outcome.stored.amount_thousandths for outcome in others} == {
+            new.stored.amount_thousandths
+        }
+        assert totals() == {(1, "A", "2026-01-31"): (1, new.stored.amount_thousandths)}
 
-    def test_of_200_threads_with_their_own_counts_all(self):
-        outcomes = at_once([content(customer_id=number % 3) for number in range(200)])
+    def test_different_messages_from_200_threads_are_all_counted(self):
+        outcomes = record_at_once([message_data(customer_id=number % 3) for number in range(200)])
 
-        assert all(it.is_new for it in outcomes)
+        assert all(outcome.is_new for outcome in outcomes)
         assert sum(messages for messages, _ in totals().values()) == 200
-        assert ledger.differences() == []
+        assert find_differences() == []
 
-    def test_beside_batches_of_the_same_messages_counts_each_once(self):
-        messages = [content(customer_id=number % 5) for number in range(300)]
+    def test_messages_sent_alone_and_in_batches_at_once_are_counted_once(self):
+        messages = [message_data(customer_id=number % 5) for number in range(300)]
         with ThreadPoolExecutor(12) as threads:
             batches = [
                 threads.submit(record_messages, order)
@@ -163,34 +167,34 @@ class TestRecordMessage:
             ]
             singles = list(threads.map(record_message, messages))
 
-        outcomes = singles + [it for batch in batches for it in batch.result()]
-        assert sum(it.is_new for it in outcomes) == 300
-        assert not any(it.differences for it in outcomes)
-        assert ledger.differences() == []
+        outcomes = singles + [outcome for batch in batches for outcome in batch.result()]
+        assert sum(outcome.is_new for outcome in outcomes) == 300
+        assert not any(outcome.conflicts for outcome in outcomes)
+        assert find_differences() == []
 
 
-class TestTheStore:
+class TestConstraints:
     @pytest.mark.parametrize(
         "total", [{"messages": 0}, {"messages": -1}, {"amount_thousandths": -1}]
     )
-    def test_refuses_a_total_that_cannot_be(self, total):
+    def test_database_rejects_an_impossible_total(self, total):
         fields = {"messages": 1, "amount_thousandths": 0} | total
 
         with pytest.raises(IntegrityError):
             DailyTotal.objects.create(customer_id=1, type="A", day=NOON.date(), **fields)
 
-    def test_refuses_two_totals_of_a_day(self):
-        record_messages([content()])
+    def test_database_rejects_a_second_total_of_a_day(self):
+        record_messages([message_data()])
 
         with pytest.raises(IntegrityError):
             DailyTotal.objects.create(
                 customer_id=1, type="A", day=NOON.date(), messages=1, amount_thousandths=0
             )
 
-    @pytest.mark.parametrize("thousandths", [-1, 10**12])
-    def test_refuses_an_amount_out_of_range_and_counts_nothing(self, thousandths):
+    @pytest.mark.parametrize("amount_thousandths", [-1, 10**12])
+    def test_amount_out_of_range_rolls_back_the_whole_call(self, amount_thousandths):
         with pytest.raises(IntegrityError):
-            record_messages([content(), content(thousandths=thousandths)])
+            record_messages([message_data(), message_data(amount_thousandths=amount_thousandths)])
 
         assert not Message.objects.exists()
         assert totals() == {}
