@@ -15,6 +15,9 @@ class Sums(NamedTuple):
     amount_thousandths: int
 
 
+NO_MESSAGES = Sums(0, 0)
+
+
 # --- Messages --------------------------------------------------------------------------------
 
 
@@ -187,9 +190,9 @@ class Total(NamedTuple):
 
     customer_id: int
     type: str
-    period: date | None  # its first day; None if the report is not split
     messages: int
     amount_thousandths: int
+    period: date | None = None  # its first day; None if the report is not split
 
 
 class DailyTotalQuerySet(models.QuerySet["DailyTotal"]):

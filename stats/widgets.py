@@ -6,10 +6,9 @@ from datetime import date, datetime, timedelta
 from django.urls import reverse
 
 from common.widgets import CanView, Chart, StatTile, Widget
-from stats.models import DailyTotal, Sums, format_amount_grouped
+from stats.models import NO_MESSAGES, DailyTotal, format_amount_grouped
 
 CHART_DAYS = 14
-NO_MESSAGES = Sums(0, 0)
 
 
 def admin_widgets(*, can_view: CanView, at: datetime) -> Iterator[Widget]:

@@ -108,7 +108,7 @@ class StatsView(StrictView):
     """Number and amount of messages, per customer and type."""
 
     renderer_classes = [JSONRenderer, CSVRenderer, StatsPageRenderer]
-    report: Report | None = None  # what StatsPageRenderer shows; None if the query is invalid
+    report: Report | None = None  # content of the HTML page; None if the query is invalid
 
     @docs.report
     def get(self, request: Request) -> Response:

@@ -97,7 +97,7 @@ class GroupCommitWriter(Generic[Item, Result]):
         raise pending.result
 
     def close(self) -> None:
-        """Write what waits and end the thread. The next item starts a new thread."""
+        """Write all waiting items and end the thread. The next item starts a new thread."""
         with self._starting:
             if self._thread is None:
                 return

@@ -1,12 +1,20 @@
-"""The report of ``GET /stats``: its rows, and what its page draws."""
+"""The report of ``GET /stats``: its rows, sums and charts."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import date
 from typing import Any, NamedTuple
 
 from django.db.models import F, Max, Min, Sum
 
-from stats.models import DailyTotal, DailyTotalQuerySet, Interval, ReportQuery, Total
+from stats.models import (
+    NO_MESSAGES,
+    DailyTotal,
+    DailyTotalQuerySet,
+    Interval,
+    ReportQuery,
+    Sums,
+    Total,
+)
 
 MAX_SERIES, MAX_BARS = 5, 15
 LARGEST_FIRST = F("thousandths").desc()
@@ -30,7 +38,7 @@ class Series(NamedTuple):
 
 
 class ChartData(NamedTuple):
-    """What the page draws: all totals that match, not only those of one page of rows."""
+    """Data of the charts. They cover the whole report, not one page of rows."""
 
     summary: Summary
     largest: list[Total]  # the largest amounts, if the report is not split
@@ -63,10 +71,9 @@ def report_rows(
     totals: DailyTotalQuerySet, interval: Interval | None, *, limit: int
 ) -> list[Total]:
     """Return the first rows of a report, by customer, type and period."""
-    columns = ["customer_id", "type"]
-    order = [*columns, "period"] if interval else columns
-    rows = totals.summed_by(*columns, interval=interval).order_by(*order)
-    return list(_as_totals(rows[:limit]))
+    period = ["period"] if interval else []
+    rows = totals.summed_by("customer_id", "type", interval=interval)
+    return _to_totals(rows.order_by("customer_id", "type", *period)[:limit], *period)
 
 
 def chart_data(query: ReportQuery) -> ChartData:
@@ -93,9 +100,8 @@ def summarize(totals: DailyTotalQuerySet) -> Summary:
 
 def largest_totals(totals: DailyTotalQuerySet) -> list[Total]:
     """Return the customers and types with the largest amounts, in that order."""
-    columns = ["customer_id", "type"]
-    rows = totals.summed_by(*columns).order_by(LARGEST_FIRST, *columns)
-    return list(_as_totals(rows[:MAX_BARS]))
+    rows = totals.summed_by("customer_id", "type")
+    return _to_totals(rows.order_by(LARGEST_FIRST, "customer_id", "type")[:MAX_BARS])
 
 
 def largest_series(
@@ -105,32 +111,26 @@ def largest_series(
     types = totals.summed_by("type").order_by(LARGEST_FIRST, "type").values_list("type", flat=True)
     largest = list(types[: MAX_SERIES + 1])
     has_others, largest = len(largest) > MAX_SERIES, largest[:MAX_SERIES]
-    rows: dict[str, dict[date, Mapping[str, Any]]] = {type: {} for type in largest}
+    sums: dict[str | None, dict[date, Sums]] = {type: {} for type in largest}
     for row in totals.filter(type__in=largest).summed_by("type", interval=interval):
-        rows[row["type"]][row["period"]] = row
-    series = [_series(type, rows[type], periods) for type in largest]
+        sums[row["type"]][row["period"]] = Sums(row["message_count"], row["thousandths"])
     if has_others:
         others = totals.exclude(type__in=largest).summed_by(interval=interval)
-        series.append(_series(None, {row["period"]: row for row in others}, periods))
-    return series
+        sums[None] = {
+            row["period"]: Sums(row["message_count"], row["thousandths"]) for row in others
+        }
+    return [_to_series(type, sums[type], periods) for type in sums]
 
 
-def _as_totals(rows: Any) -> Iterator[Total]:
-    for row in rows:
-        yield Total(
-            row["customer_id"],
-            row["type"],
-            row.get("period"),
-            row["message_count"],
-            row["thousandths"],
-        )
+def _to_totals(rows: Any, *period: str) -> list[Total]:
+    columns = ["customer_id", "type", "message_count", "thousandths", *period]
+    return [Total(*row) for row in rows.values_list(*columns)]
 
 
-def _series(
-    type: str | None, rows: Mapping[date, Mapping[str, Any]], periods: list[date]
-) -> Series:
+def _to_series(type: str | None, sums: Mapping[date, Sums], periods: list[date]) -> Series:
+    values = [sums.get(period, NO_MESSAGES) for period in periods]
     return Series(
         type,
-        [rows[period]["message_count"] if period in rows else 0 for period in periods],
-        [rows[period]["thousandths"] if period in rows else 0 for period in periods],
+        [value.messages for value in values],
+        [value.amount_thousandths for value in values],
     )
