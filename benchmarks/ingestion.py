@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator
 from functools import partial
 
-from benchmarks import made_up
+from benchmarks import sample_events
 from benchmarks.harness import (
     Server,
     Stores,
@@ -26,7 +26,7 @@ TABLES = "dashboard_event, dashboard_dailytotal, dashboard_ingestion, dashboard_
 def run(*, quick: bool) -> Iterator[str]:
     count = 100_000 if quick else 1_000_000
     with scratch_stores("dataprovider", "dashboard") as stores:
-        made_up.fill(stores, count)
+        sample_events.insert(stores, count)
         provider = stores.env | {"SERVICES": "dataprovider"}
         with (
             serving(provider) as ours,

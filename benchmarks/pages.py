@@ -10,10 +10,10 @@ from itertools import pairwise
 
 import requests
 
-from benchmarks import made_up
+from benchmarks import sample_events
 from benchmarks.harness import Server, median, scratch_stores, serving, spoken, table, times
 
-ONE_INSTANT = made_up.FIRST
+ONE_INSTANT = sample_events.FIRST
 
 
 @dataclass
@@ -54,7 +54,7 @@ def run(*, quick: bool) -> Iterator[str]:
 def walk(aliases: list[str], count: int, at: datetime | None = None) -> Walk:
     with ExitStack() as stack:
         stores = stack.enter_context(scratch_stores(*aliases, SERVICES="dataprovider"))
-        made_up.fill(stores, count, at=at)
+        sample_events.insert(stores, count, at=at)
         server = stack.enter_context(serving(stores.env))
         found = read_all(server)
     assert found.events == count, f"{found.events} of {count} events"

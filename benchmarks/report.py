@@ -6,7 +6,7 @@ from functools import partial
 
 import requests
 
-from benchmarks import made_up
+from benchmarks import sample_events
 from benchmarks.harness import (
     Load,
     Stores,
@@ -19,7 +19,7 @@ from benchmarks.harness import (
 )
 
 NAIVE = "benchmarks.naive.wsgi:application"
-QUERY = f"hotel_id=1&period=day&year={made_up.YEAR}"
+QUERY = f"hotel_id=1&period=day&year={sample_events.YEAR}"
 
 
 def run(*, quick: bool) -> Iterator[str]:
@@ -54,7 +54,7 @@ def measure(count: int, *, seconds: int, rounds: int) -> dict[str, Load]:
 
 def fill(stores: Stores, count: int) -> None:
     """Events as the project itself ingests them, with an index for those who count them."""
-    made_up.fill(stores, count)
+    sample_events.insert(stores, count)
     with serving(stores.env) as provider:
         env = stores.env | {"DATA_PROVIDER_URL": provider.url}
         run_python("-m", "benchmarks.ingest_once", "ours", str(count), env=env)

@@ -26,7 +26,7 @@ class EventList(generics.ListAPIView):
 
 
 class CountedReport(APIView):
-    """A hotel's year of days, its events counted on each read."""
+    """A hotel's year by day, counted from its events on each request."""
 
     def get(self, request: Request) -> Response:
         year = int(request.query_params["year"])
@@ -57,7 +57,7 @@ class DailyTotalSerializer(serializers.ModelSerializer):
 
 
 class SerializedReport(APIView):
-    """A hotel's year of days, from the totals, by a serializer."""
+    """A hotel's year by day, from the totals, with a DRF serializer."""
 
     def get(self, request: Request) -> Response:
         year = int(request.query_params["year"])

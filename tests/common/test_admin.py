@@ -15,7 +15,7 @@ from common.admin.base import UNREAD
 from common.admin.date_hierarchy import DateLink, date_links
 from common.admin.pagination import BoundedPaginator
 from stats.models import DailyTotal, Message
-from tests.stats.factories import content
+from tests.stats.factories import message_data
 
 pytestmark = pytest.mark.django_db(databases="__all__")
 
@@ -74,13 +74,13 @@ class TestDates:
 @pytest.fixture
 def messages():
     for number in range(5):
-        sent = content(timestamp=datetime(2025, 1 + number, 1, tzinfo=UTC))
+        message = message_data(timestamp=datetime(2025, 1 + number, 1, tzinfo=UTC))
         Message.objects.create(
-            uuid=sent.uuid,
+            uuid=message.uuid,
             customer_id=number % 2,
             type="A",
             amount_thousandths=12,
-            timestamp=sent.timestamp,
+            timestamp=message.timestamp,
         )
     return Message.objects.order_by("-timestamp")
 

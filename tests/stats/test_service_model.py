@@ -1,4 +1,4 @@
-"""The service beside a plain model of it, under whatever Hypothesis thinks of."""
+"""The service compared with a simple model of it, under random operations of Hypothesis."""
 
 from collections import Counter
 from datetime import date, timedelta
@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from stats import ledger
 from stats.models import DailyTotal, Message
-from tests.stats.conftest import DOORS, Door
+from stats.services.verification import find_differences
+from tests.stats.conftest import ROUTES, WsgiClient
 
 DAYS = [date(2026, 1, 30) + timedelta(days=number) for number in range(4)]
 UUIDS = [f"00000000-0000-4000-8000-{number:012}" for number in range(12)]
@@ -26,31 +26,31 @@ messages = st.fixed_dictionaries(
     optional={
         "timestamp": st.tuples(
             st.sampled_from(DAYS), st.sampled_from(["00:00:00", "23:59:59"])
-        ).map(lambda it: f"{it[0]}T{it[1]}Z")
+        ).map(lambda day_and_time: "{}T{}Z".format(*day_and_time))
     },
 )
 bounds = st.none() | st.sampled_from(DAYS)
 
 
 class Service(RuleBasedStateMachine):
-    """Post, repeat, contradict, batch, come late, and ask: it answers as the model does."""
+    """Posts new, repeated, conflicting and late messages, alone and in batches, and reports."""
 
     def __init__(self):
         super().__init__()
         Message.objects.all().delete()
         DailyTotal.objects.all().delete()
-        self.doors = {name: Door(headers) for name, headers in DOORS.items()}
-        self.http = self.doors["front"]
+        self.routes = {name: WsgiClient(headers) for name, headers in ROUTES.items()}
+        self.http = self.routes["fast path"]
         self.model = {}
 
     def differences(self, message):
-        """The fields in which a message differs from the one under its uuid."""
+        """Return the fields in which a message differs from the stored one with its uuid."""
         known = self.model[message["uuid"]]
         return {name for name, value in message.items() if known[name] != value}
 
-    @rule(message=messages, door=st.sampled_from(list(DOORS)))
-    def post(self, message, door):
-        answer = self.doors[door].post("/messages", message)
+    @rule(message=messages, route=st.sampled_from(list(ROUTES)))
+    def post(self, message, route):
+        answer = self.routes[route].post("/messages", message)
 
         if message["uuid"] not in self.model:
             assert answer.status_code == 201
@@ -89,7 +89,8 @@ class Service(RuleBasedStateMachine):
         assert answer["duplicates"] == outcomes["duplicates"]
         assert len(answer["rejected"]) == outcomes["rejected"]
         assert conflicts == [
-            (it["index"], it["uuid"], set(it["fields"])) for it in answer["conflicts"]
+            (conflict["index"], conflict["uuid"], set(conflict["fields"]))
+            for conflict in answer["conflicts"]
         ]
 
     @rule(
@@ -99,38 +100,45 @@ class Service(RuleBasedStateMachine):
         last=bounds,
         interval=st.none() | st.sampled_from(["day", "month"]),
     )
-    def ask(self, customer, type, first, last, interval):
-        asked = {"customerId": customer, "type": type, "from": first, "to": last}
-        asked = {name: str(it) for name, it in (asked | {"interval": interval}).items() if it}
-        answer = self.http.get("/stats", **asked)
+    def report(self, customer, type, first, last, interval):
+        query = {
+            "customerId": customer,
+            "type": type,
+            "from": first,
+            "to": last,
+            "interval": interval,
+        }
+        answer = self.http.get(
+            "/stats", **{name: str(value) for name, value in query.items() if value}
+        )
         if first and last and first > last:
             assert answer.status_code == 400
             return
 
         counts, sums = Counter(), Counter()
-        for it in self.model.values():
-            day = it["timestamp"][:10]
-            is_asked = (
-                customer in (None, it["customerId"])
-                and type in (None, it["type"])
+        for message in self.model.values():
+            day = message["timestamp"][:10]
+            is_included = (
+                customer in (None, message["customerId"])
+                and type in (None, message["type"])
                 and str(first or "") <= day <= str(last or "9")
             )
-            if is_asked:
-                when = {"day": [day], "month": [day[:7]], None: []}[interval]
-                key = (it["customerId"], it["type"], *when)
+            if is_included:
+                period = {"day": [day], "month": [day[:7]], None: []}[interval]
+                key = (message["customerId"], message["type"], *period)
                 counts[key] += 1
-                sums[key] += Decimal(it["amount"])
+                sums[key] += Decimal(message["amount"])
         assert [tuple(row.values()) for row in answer.json] == [
             (*key, counts[key], f"{sums[key]:.3f}") for key in sorted(counts)
         ]
 
     @invariant()
     def totals_equal_the_messages(self):
-        assert ledger.differences() == []
+        assert find_differences() == []
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_service_is_its_model():
+def test_service_answers_as_its_model_does():
     run_state_machine_as_test(
         Service,
         settings=settings(

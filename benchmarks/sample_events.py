@@ -1,4 +1,4 @@
-"""Made-up content, the same in every run, written straight into a store."""
+"""Sample events, the same in every run, inserted directly into the provider's database."""
 
 import io
 import random
@@ -13,7 +13,7 @@ from benchmarks.harness import Stores
 
 HOTELS, NIGHTS = 50, 730
 YEAR = 2024
-FIRST = datetime(2023, 6, 1)  # noqa: DTZ001 (stores are told in UTC)
+FIRST = datetime(2023, 6, 1)  # noqa: DTZ001 (all instants are UTC)
 CANCELLED_SHARE = 0.2
 CHUNK = 100_000
 
@@ -22,20 +22,20 @@ Row = tuple[int, int, datetime, int, int, date, datetime]
 
 
 def events(count: int, *, at: datetime | None) -> Iterator[Row]:
-    """Hotels' bookings and cancellations: 50 hotels, two years, booked up to 200 days ahead."""
-    chance = random.Random(count)
+    """Yield bookings and cancellations of 50 hotels over two years, up to 200 days ahead."""
+    rng = random.Random(count)
     step = timedelta(days=NIGHTS) / count
     for id in range(1, count + 1):
-        moment = FIRST + id * step
-        night = moment + timedelta(days=int(chance.expovariate(1 / 40)) % 200)
-        hotel_id = 1 + int(HOTELS * chance.random() ** 1.75)
-        status = 2 if chance.random() < CANCELLED_SHARE else 1
-        room_id = 1 + int(chance.random() * 300)
-        yield id, hotel_id, at or moment, status, room_id, night.date(), at or moment
+        timestamp = FIRST + id * step
+        night = timestamp + timedelta(days=int(rng.expovariate(1 / 40)) % 200)
+        hotel_id = 1 + int(HOTELS * rng.random() ** 1.75)
+        status = 2 if rng.random() < CANCELLED_SHARE else 1
+        room_id = 1 + int(rng.random() * 300)
+        yield id, hotel_id, at or timestamp, status, room_id, night.date(), at or timestamp
 
 
-def fill(stores: Stores, count: int, *, at: datetime | None = None) -> None:
-    """Put so many events into the data provider's store; with ``at`` all at this instant."""
+def insert(stores: Stores, count: int, *, at: datetime | None = None) -> None:
+    """Insert events into the provider's database; with ``at``, all with this timestamp."""
     rows = events(count, at=at)
     while chunk := list(islice(rows, CHUNK)):
         if "dataprovider" in stores.urls:
@@ -56,5 +56,5 @@ def _copy(stores: Stores, rows: list[Row]) -> None:
 def _insert(stores: Stores, rows: list[Row]) -> None:
     path = Path(stores.env["DATA_DIR"]) / "dataprovider.sqlite3"
     insert = f"INSERT INTO dataprovider_event ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)"
-    with closing(sqlite3.connect(path)) as store, store:
-        store.executemany(insert, [[str(value) for value in row] for row in rows])
+    with closing(sqlite3.connect(path)) as database, database:
+        database.executemany(insert, [[str(value) for value in row] for row in rows])
