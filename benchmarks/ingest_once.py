@@ -13,7 +13,7 @@ def main(side: str, count: int) -> None:
     from django.utils import timezone
 
     from benchmarks.naive import ingest
-    from dashboard import services
+    from dashboard.services import ingestion as services
 
     sides = {
         "one by one": lambda: ingest.one_by_one(count),

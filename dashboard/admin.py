@@ -10,8 +10,8 @@ from django.utils import timezone
 from django.utils.text import capfirst
 
 from common.admin import ReadOnlyAdmin, StrictChoiceFilter, log_change, requires_confirmation
-from dashboard import services
 from dashboard.models import DailyTotal, Event, Ingestion, Reading, RejectedEvent
+from dashboard.services import ingestion as services
 
 
 class ReadingFilter(StrictChoiceFilter):
@@ -41,7 +41,7 @@ class ReadingFilter(StrictChoiceFilter):
 class DailyTotalAdmin(ReadOnlyAdmin):
     list_display = ["day", "hotel_id", "reading", "bookings", "cancellations"]
     list_filter = [ReadingFilter]
-    list_before_template = "dashboard/admin/readings.html"
+    list_before_template = "dashboard/admin/date_basis_filter.html"
     search_fields = ["=hotel_id"]
     search_help_text = "Number of a hotel"
     date_hierarchy = "day"

@@ -41,7 +41,7 @@ class DashboardConfig(ServiceConfig):
         }
 
     def admin_widgets(self, *, can_view: CanView, at: datetime) -> Iterable[Widget]:
-        from dashboard.cards import cards
+        from dashboard.widgets import cards
 
         return cards(can_view=can_view, at=at)
 

@@ -6,8 +6,8 @@ from django.conf import settings
 
 from common.scheduled import Counts, ScheduledJob
 from common.time_budget import HasTimeLeft
-from dashboard import services
-from dashboard.provider import ProviderUnavailable
+from dashboard.integrations.data_provider import ProviderUnavailable
+from dashboard.services import ingestion as services
 
 
 def ingest_events(*, at: datetime, has_time_left: HasTimeLeft) -> Counts:

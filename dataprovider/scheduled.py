@@ -7,9 +7,9 @@ from django.conf import settings
 
 from common.scheduled import Counts, ScheduledJob
 from common.time_budget import HasTimeLeft
-from dataprovider import services
-from dataprovider.events_api import EventsUnavailable
-from dataprovider.hotel import DEMO_HOTELS
+from dataprovider.demo.hotel import DEMO_HOTELS
+from dataprovider.integrations.events_api import EventsUnavailable
+from dataprovider.services import recording as services
 
 
 def simulate_events(*, at: datetime, has_time_left: HasTimeLeft) -> Counts:

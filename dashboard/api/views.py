@@ -11,10 +11,10 @@ from common.api.csv_renderer import CSVRenderer, Table
 from common.api.json_format import JSONRenderer
 from common.api.openapi import error_response
 from common.api.views import StrictView
-from dashboard.api.page import KINDS, ReportPageRenderer
+from dashboard.api.pages import KINDS, ReportPageRenderer
 from dashboard.api.serializers import QuestionSerializer, ReportSerializer
 from dashboard.models import Ingestion
-from dashboard.report import Question, report
+from dashboard.services.report import Question, report
 
 EXAMPLE = {
     "hotel_id": 1,

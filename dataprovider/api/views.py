@@ -13,10 +13,10 @@ from common.api.json_format import RenderedJSON
 from common.api.openapi import error_response, list_response
 from common.api.pagination import KeysetPagination
 from common.api.views import StrictView
-from dataprovider import services
 from dataprovider.api.filters import EventFilter
 from dataprovider.api.serializers import EventSerializer
 from dataprovider.models import Event, RenderedEvent
+from dataprovider.services import recording as services
 
 EXAMPLE = {
     "id": 1,

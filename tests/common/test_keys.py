@@ -19,10 +19,10 @@ from common.api_keys import cache as cache_module
 from common.api_keys.cache import api_key_cache
 from common.api_keys.models import ApiKey
 from config.wsgi import application
-from dashboard import provider
-from dashboard.provider import ProviderUnavailable
-from dataprovider import events_api
-from dataprovider.events_api import EventsUnavailable
+from dashboard.integrations import data_provider as provider
+from dashboard.integrations.data_provider import ProviderUnavailable
+from dataprovider.integrations import events_api
+from dataprovider.integrations.events_api import EventsUnavailable
 from repairjobs import sandbox_api
 from repairjobs.sandbox_api import SandboxUnavailable
 from tests.common.doors import METHODS, closed_doors, key

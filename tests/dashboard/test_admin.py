@@ -7,10 +7,10 @@ from django.contrib import messages
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 
-from dashboard import services
-from dashboard.cards import cards
 from dashboard.models import DailyTotal, Event, Ingestion, Reading, RejectedEvent
-from dashboard.services import Outcome
+from dashboard.services import ingestion as services
+from dashboard.services.ingestion import Outcome
+from dashboard.widgets import cards
 from tests.dashboard.factories import DailyTotalFactory
 
 pytestmark = pytest.mark.django_db(databases=["default", "dashboard"])

@@ -4,9 +4,9 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from config.celery import app
+from dashboard.integrations.data_provider import ProviderUnavailable
 from dashboard.management.commands import verify_dashboard
 from dashboard.models import Event, Ingestion
-from dashboard.provider import ProviderUnavailable
 from tests.dashboard.fake_provider import event
 
 pytestmark = pytest.mark.django_db(databases=["dashboard"])

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rest_framework.test import APIRequestFactory
 
-from dashboard.api import lean
+from dashboard.api import cached_view as lean
 from dashboard.models import DailyTotal, DailyTotalQuerySet, Ingestion
-from dashboard.report import Question, report
+from dashboard.services.report import Question, report
 from tests.dashboard.factories import DailyTotalFactory
 
 pytestmark = pytest.mark.django_db(databases=["dashboard"])

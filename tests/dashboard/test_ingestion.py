@@ -12,9 +12,10 @@ from django.db import connections
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dashboard import bulk, services
+from dashboard.integrations.data_provider import ProviderUnavailable
 from dashboard.models import DailyTotal, Event, Ingestion, RejectedEvent
-from dashboard.provider import ProviderUnavailable
+from dashboard.services import bulk_insert as bulk
+from dashboard.services import ingestion as services
 from tests.dashboard.fake_provider import Clock, FakeProvider, event, instant
 from tests.deadlines import after
 

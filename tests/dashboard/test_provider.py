@@ -5,8 +5,8 @@ from threading import Event, Thread
 
 import pytest
 
-from dashboard import provider
-from dashboard.provider import ProviderUnavailable
+from dashboard.integrations import data_provider as provider
+from dashboard.integrations.data_provider import ProviderUnavailable
 
 
 @pytest.fixture

@@ -6,9 +6,10 @@ import pytest
 import responses
 from django.core.management import CommandError, call_command
 
-from dataprovider import hotel, services
-from dataprovider.events_api import EventsUnavailable
+from dataprovider.demo import hotel
+from dataprovider.integrations.events_api import EventsUnavailable
 from dataprovider.models import Event, Status
+from dataprovider.services import recording as services
 from tests.dataprovider.factories import EventFactory
 
 NOON = datetime(2020, 6, 1, 12, tzinfo=UTC)

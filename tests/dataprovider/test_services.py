@@ -4,8 +4,8 @@ from threading import Barrier, Thread
 import pytest
 from django.db import connections
 
-from dataprovider import services
 from dataprovider.models import Event
+from dataprovider.services import recording as services
 from tests.dataprovider.factories import EventFactory
 
 NOON = datetime(2020, 1, 1, 12, tzinfo=UTC)

@@ -8,8 +8,8 @@ from django.utils import timezone
 from tqdm import tqdm
 
 from common.api.parsing import to_instant
-from dashboard import services
-from dashboard.provider import Page, ProviderUnavailable
+from dashboard.integrations.data_provider import Page, ProviderUnavailable
+from dashboard.services import ingestion as services
 
 
 def instant(text: str, *, is_upper_bound: bool) -> datetime:

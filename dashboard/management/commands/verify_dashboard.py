@@ -5,9 +5,9 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
-from dashboard import services
+from dashboard.integrations.data_provider import Page, ProviderUnavailable
 from dashboard.models import Status
-from dashboard.provider import Page, ProviderUnavailable
+from dashboard.services import ingestion as services
 
 LOOKS = 3
 

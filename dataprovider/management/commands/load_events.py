@@ -16,9 +16,9 @@ from rest_framework.exceptions import ValidationError
 from tqdm import tqdm
 
 from common.api.parsing import to_day, to_instant, to_whole_number
-from dataprovider import services
 from dataprovider.api.serializers import EventSerializer
 from dataprovider.models import Event, Status
+from dataprovider.services import recording as services
 
 # The sample layout's names, and ours.
 NAMES = {

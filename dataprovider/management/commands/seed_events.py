@@ -7,8 +7,9 @@ from django.utils import timezone
 from tqdm import tqdm
 
 from common.management.arguments import at_least
-from dataprovider import hotel, services
+from dataprovider.demo import hotel
 from dataprovider.models import Event
+from dataprovider.services import recording as services
 
 DAYS = 2 * 366
 

@@ -7,8 +7,8 @@ from django.utils import timezone
 from tqdm import tqdm
 
 from common.management.arguments import at_least
-from dataprovider import services
-from dataprovider.events_api import EventsUnavailable
+from dataprovider.integrations.events_api import EventsUnavailable
+from dataprovider.services import recording as services
 
 
 class Command(BaseCommand):

@@ -14,9 +14,9 @@ from typing import Any
 
 from django.db import connections
 
+from dashboard.integrations.data_provider import Event
 from dashboard.models import DailyTotal
 from dashboard.models import Event as StoredEvent
-from dashboard.provider import Event
 
 EVENTS = StoredEvent._meta.db_table
 TOTALS = DailyTotal._meta.db_table

@@ -20,7 +20,7 @@ from common.api.json_format import JSONRenderer
 from common.api.parsing import check_parameters
 from dashboard.api.views import KNOWN, ReportView, read_question
 from dashboard.models import Ingestion
-from dashboard.report import report
+from dashboard.services.report import report
 
 KEPT_ANSWERS = 512
 STATE = f"SELECT version, watermark FROM {Ingestion._meta.db_table}"

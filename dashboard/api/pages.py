@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from common.api.browsable import BrowsableAPIRenderer
 from common.api.charts import axis
 from dashboard.models import DailyTotal, Reading
-from dashboard.report import Question, report
+from dashboard.services.report import Question, report
 
 WIDTH, HEIGHT = 960, 260
 CELL = 17

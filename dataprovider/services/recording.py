@@ -6,7 +6,8 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 
-from dataprovider import events_api, hotel
+from dataprovider.demo import hotel
+from dataprovider.integrations import events_api
 from dataprovider.models import Event, Status, given_id
 
 

@@ -13,9 +13,10 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from common.time_budget import HasTimeLeft, unlimited
-from dashboard import bulk, provider
+from dashboard.integrations import data_provider as provider
+from dashboard.integrations.data_provider import Event, Page, Unusable
 from dashboard.models import DailyTotal, Ingestion, Reading, RejectedEvent, Status
-from dashboard.provider import Event, Page, Unusable
+from dashboard.services import bulk_insert as bulk
 
 PAGES_A_COMMIT = 10
 PAGES_REREAD_A_RUN = 5
