@@ -8,15 +8,14 @@ from django.conf import settings
 from common.scheduled import Counts, ScheduledJob
 from common.time_budget import HasTimeLeft
 from dataprovider.demo.hotel import DEMO_HOTELS
+from dataprovider.demo.simulator import simulate_guest
 from dataprovider.integrations.events_api import EventsUnavailable
-from dataprovider.services import recording as services
 
 
 def simulate_events(*, at: datetime, has_time_left: HasTimeLeft) -> Counts:
     """Let guests of one demo hotel book or cancel."""
     rng = random.Random()
-    hotel_id = rng.choice(DEMO_HOTELS)
-    reported = services.simulate_events(hotel_id=hotel_id, at=at, chance=rng)
+    reported = simulate_guest(hotel_id=rng.choice(DEMO_HOTELS), at=at, rng=rng)
     return {"reported": reported}
 
 

@@ -1,28 +1,40 @@
-"""A plausible hotel: what its guests would book and cancel. Pure planning, it stores nothing."""
+"""A plausible hotel: random bookings and cancellations. It only plans; it stores nothing."""
 
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import NamedTuple
 
-from dataprovider.models import Event, Status
+from dataprovider.models import Event, EventStatus
 
-ROOMS = [str(100 * floor + door) for floor in range(1, 5) for door in range(1, 11)]
-# How much each month and each weekday is liked, January and Monday first.
-SEASON = (0.45, 0.55, 0.65, 0.8, 0.95, 1.1, 1.4, 1.5, 1.15, 0.9, 0.6, 0.75)
-WEEKDAY = (0.8, 0.75, 0.8, 0.9, 1.2, 1.35, 1.0)
-MEAN_LEAD_DAYS = 35
-MAX_LEAD_DAYS = 360
-NIGHTS, NIGHTS_WEIGHTS = (1, 2, 3, 4, 5, 7, 10, 14), (20, 26, 20, 10, 7, 11, 4, 2)
-MAX_STAY_NIGHTS = max(NIGHTS)
-CANCELLED_SHARE = 0.27
-WISHES_A_DAY = (14, 32)
-# Guests cancel before others book, so that no room is given away before it is free.
-MORNING, DAYTIME = (6, 9), (9, 23)
 DEMO_HOTELS = [1, 2, 3]
 
-# The rooms that are taken, and since when, by room and night.
-Taken = Mapping[tuple[str, date], datetime]
+ROOMS = [str(100 * floor + room) for floor in range(1, 5) for room in range(1, 11)]
+# Demand by month and by weekday, from January and from Monday.
+SEASON = (0.45, 0.55, 0.65, 0.8, 0.95, 1.1, 1.4, 1.5, 1.15, 0.9, 0.6, 0.75)
+WEEKDAY = (0.8, 0.75, 0.8, 0.9, 1.2, 1.35, 1.0)
+MEAN_LEAD_DAYS, MAX_LEAD_DAYS = 35, 360
+NIGHTS, NIGHTS_WEIGHTS = (1, 2, 3, 4, 5, 7, 10, 14), (20, 26, 20, 10, 7, 11, 4, 2)
+MAX_NIGHTS = max(NIGHTS)
+CANCELLED_SHARE = 0.27
+MIN_REQUESTS_PER_DAY, MAX_REQUESTS_PER_DAY = 14, 32
+# Hours of a day. Cancellations come first, so that a room is free before it is booked again.
+CANCELLATION_HOURS, BOOKING_HOURS = (6, 9), (9, 23)
+
+
+class RoomNight(NamedTuple):
+    room_id: str
+    night: date
+
+
+# The booked rooms and nights, each with the time of its booking.
+Occupancy = Mapping[RoomNight, datetime]
+
+
+class StayRequest(NamedTuple):
+    arrival: date
+    nights: int
 
 
 @dataclass(frozen=True)
@@ -33,119 +45,122 @@ class Stay:
     nights: int
     booked_at: datetime
 
-    def days(self) -> Iterator[date]:
-        return (self.arrival + timedelta(days=day) for day in range(self.nights))
+    def room_nights(self) -> Iterator[RoomNight]:
+        for offset in range(self.nights):
+            yield RoomNight(self.room_id, self.arrival + timedelta(days=offset))
 
-    def events(self, status: Status, at: datetime) -> list[Event]:
-        """One event for each night."""
+    def events(self, status: EventStatus, at: datetime) -> list[Event]:
+        """Return one event per night, without ids."""
         return [
             Event(
                 hotel_id=self.hotel_id,
                 timestamp=at,
                 rpg_status=status,
-                room_id=self.room_id,
-                night_of_stay=day,
+                room_id=room_id,
+                night_of_stay=night,
             )
-            for day in self.days()
+            for room_id, night in self.room_nights()
         ]
 
 
-def standing(events: list[Event]) -> dict[tuple[str, date], datetime]:
-    """The rooms and nights whose last event is a booking, with its instant."""
-    taken: dict[tuple[str, date], datetime] = {}
+def occupied(events: Iterable[Event]) -> dict[RoomNight, datetime]:
+    """Return the rooms and nights that are booked after these events."""
+    occupancy: dict[RoomNight, datetime] = {}
     for event in sorted(events, key=lambda event: (event.timestamp, event.id)):
-        place = (event.room_id, event.night_of_stay)
-        if event.rpg_status == Status.BOOKING:
-            taken[place] = event.timestamp
+        room_night = RoomNight(event.room_id, event.night_of_stay)
+        if event.rpg_status == EventStatus.BOOKING:
+            occupancy[room_night] = event.timestamp
         else:
-            taken.pop(place, None)
-    return taken
+            occupancy.pop(room_night, None)
+    return occupancy
 
 
-def wish(chance: random.Random, today: date) -> tuple[date, int] | None:
-    """When a guest would come and for how many nights; None if the season put them off."""
-    lead = min(int(chance.expovariate(1 / MEAN_LEAD_DAYS)), MAX_LEAD_DAYS)
-    arrival = today + timedelta(days=lead)
-    liking = SEASON[arrival.month - 1] * WEEKDAY[arrival.weekday()]
-    if chance.random() > liking / (max(SEASON) * max(WEEKDAY)):
+def draw_request(rng: random.Random, today: date) -> StayRequest | None:
+    """Draw the request of one guest. Return None if the season keeps the guest from booking."""
+    lead_days = min(int(rng.expovariate(1 / MEAN_LEAD_DAYS)), MAX_LEAD_DAYS)
+    arrival = today + timedelta(days=lead_days)
+    demand = SEASON[arrival.month - 1] * WEEKDAY[arrival.weekday()]
+    if rng.random() > demand / (max(SEASON) * max(WEEKDAY)):
         return None
-    return arrival, chance.choices(NIGHTS, NIGHTS_WEIGHTS)[0]
+    return StayRequest(arrival, rng.choices(NIGHTS, NIGHTS_WEIGHTS)[0])
 
 
 def find_room(
-    chance: random.Random, *, hotel_id: int, arrival: date, nights: int, taken: Taken, at: datetime
+    rng: random.Random,
+    request: StayRequest,
+    *,
+    hotel_id: int,
+    occupancy: Occupancy,
+    at: datetime,
 ) -> Stay | None:
-    """A stay in some room that is free all these nights; None if the hotel is full."""
-    for room in chance.sample(ROOMS, len(ROOMS)):
-        stay = Stay(hotel_id, room, arrival, nights, at)
-        if not any((room, day) in taken for day in stay.days()):
+    """Return a stay in a random room that is free on all nights, or None if the hotel is full."""
+    for room_id in rng.sample(ROOMS, len(ROOMS)):
+        stay = Stay(hotel_id, room_id, request.arrival, request.nights, booked_at=at)
+        if not any(room_night in occupancy for room_night in stay.room_nights()):
             return stay
     return None
 
 
 def pick_stay(
-    chance: random.Random, *, hotel_id: int, taken: Taken, first: date, last: date
+    rng: random.Random, *, hotel_id: int, occupancy: Occupancy, first: date, last: date
 ) -> Stay | None:
-    """One of the standing stays that lie wholly between these days; None if there is none.
+    """Return a random booked stay with all nights between these days, or None.
 
-    The nights of a stay share their room and the instant of booking.
+    The nights of a stay share a room and the time of the booking.
     """
-    nights_by_stay: dict[tuple[str, datetime], list[date]] = {}
-    for (room, day), booked_at in taken.items():
-        nights_by_stay.setdefault((room, booked_at), []).append(day)
+    nights_of_stays: dict[tuple[str, datetime], list[date]] = {}
+    for (room_id, night), booked_at in occupancy.items():
+        nights_of_stays.setdefault((room_id, booked_at), []).append(night)
     stays = [
-        Stay(hotel_id, room, min(days), len(days), booked_at)
-        for (room, booked_at), days in nights_by_stay.items()
-        if first <= min(days) and max(days) <= last
+        Stay(hotel_id, room_id, min(nights), len(nights), booked_at)
+        for (room_id, booked_at), nights in nights_of_stays.items()
+        if first <= min(nights) and max(nights) <= last
     ]
     stays.sort(key=lambda stay: (stay.arrival, stay.room_id, stay.booked_at))
-    return chance.choice(stays) if stays else None
+    return rng.choice(stays) if stays else None
 
 
-def past(chance: random.Random, *, hotel_id: int, days: int, until: datetime) -> list[Event]:
-    """Bookings and cancellations of so many days before this instant, by timestamp; without ids."""
-    taken: dict[tuple[str, date], datetime] = {}
-    cancelled: dict[date, list[Stay]] = {}  # by the day they will be
+def generate_history(
+    rng: random.Random, *, hotel_id: int, days: int, until: datetime
+) -> list[Event]:
+    """Return the bookings and cancellations of the days before ``until``, by time, without ids."""
+    occupancy: dict[RoomNight, datetime] = {}
+    stays_to_cancel: dict[date, list[Stay]] = {}  # by the day of the cancellation
     events: list[Event] = []
     last_midnight = until.replace(hour=0, minute=0, second=0, microsecond=0)
     for age in range(days, -1, -1):
         midnight = last_midnight - timedelta(days=age)
-        for stay in cancelled.pop(midnight.date(), []):
-            for day in stay.days():
-                del taken[stay.room_id, day]
-            at = _some_time(chance, midnight, until, MORNING)
-            events += stay.events(Status.CANCELLATION, at)
-        for _ in range(chance.randint(*WISHES_A_DAY)):
-            at = _some_time(chance, midnight, until, DAYTIME)
-            booked = _book(chance, hotel_id=hotel_id, taken=taken, at=at)
+        for stay in stays_to_cancel.pop(midnight.date(), []):
+            for room_night in stay.room_nights():
+                del occupancy[room_night]
+            at = _draw_instant(rng, midnight, until, CANCELLATION_HOURS)
+            events += stay.events(EventStatus.CANCELLATION, at)
+        for _ in range(rng.randint(MIN_REQUESTS_PER_DAY, MAX_REQUESTS_PER_DAY)):
+            at = _draw_instant(rng, midnight, until, BOOKING_HOURS)
+            request = draw_request(rng, at.date())
+            booked = request and find_room(
+                rng, request, hotel_id=hotel_id, occupancy=occupancy, at=at
+            )
             if booked is None:
                 continue
-            taken |= dict.fromkeys(((booked.room_id, day) for day in booked.days()), at)
-            events += booked.events(Status.BOOKING, at)
-            cancelled_on = _change_of_mind(chance, booked)
+            occupancy |= dict.fromkeys(booked.room_nights(), at)
+            events += booked.events(EventStatus.BOOKING, at)
+            cancelled_on = _draw_cancellation_day(rng, booked)
             if cancelled_on:
-                cancelled.setdefault(cancelled_on, []).append(booked)
+                stays_to_cancel.setdefault(cancelled_on, []).append(booked)
     return sorted(events, key=lambda event: event.timestamp)
 
 
-def _book(chance: random.Random, *, hotel_id: int, taken: Taken, at: datetime) -> Stay | None:
-    wanted = wish(chance, at.date())
-    if wanted is None:
+def _draw_cancellation_day(rng: random.Random, stay: Stay) -> date | None:
+    """Draw a day between booking and arrival. Return None for a stay that is not cancelled."""
+    lead_days = (stay.arrival - stay.booked_at.date()).days
+    if lead_days < 2 or rng.random() > CANCELLED_SHARE:
         return None
-    arrival, nights = wanted
-    return find_room(chance, hotel_id=hotel_id, arrival=arrival, nights=nights, taken=taken, at=at)
+    return stay.booked_at.date() + timedelta(days=rng.randint(1, lead_days - 1))
 
 
-def _change_of_mind(chance: random.Random, stay: Stay) -> date | None:
-    """The day between booking and arrival on which the stay is cancelled; mostly none."""
-    lead = (stay.arrival - stay.booked_at.date()).days
-    if lead < 2 or chance.random() > CANCELLED_SHARE:
-        return None
-    return stay.booked_at.date() + timedelta(days=chance.randint(1, lead - 1))
-
-
-def _some_time(
-    chance: random.Random, midnight: datetime, until: datetime, hours: tuple[int, int]
+def _draw_instant(
+    rng: random.Random, midnight: datetime, until: datetime, hours: tuple[int, int]
 ) -> datetime:
     first, last = hours
-    return min(midnight + timedelta(seconds=chance.randrange(first * 3600, last * 3600)), until)
+    return min(midnight + timedelta(seconds=rng.randrange(first * 3600, last * 3600)), until)

@@ -1,26 +1,27 @@
-"""``/events`` as its clients meet it, over HTTP; for the simulator."""
+"""A client of ``/events`` over HTTP, for the simulator."""
 
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
 import requests
 from django.conf import settings
+from django.core.exceptions import ValidationError
 
-from dataprovider.models import Event
+from dataprovider.models import API_FIELDS, Event
 
 CONNECT_SECONDS, READ_SECONDS = 3.05, 10.0
 MAX_EVENTS = 10_000
-MAX_REASON_LENGTH = 200
+MAX_EXCERPT_LENGTH = 200
 
 
 class EventsUnavailable(Exception):
-    """``/events`` could not be asked, or refused."""
+    """``/events`` cannot be reached, or rejected the request."""
 
 
-def fetch(*, hotel_id: int, first: date, last: date) -> list[Event]:
-    """The events of a hotel for the nights between these days, both included.
+def fetch_events(*, hotel_id: int, first: date, last: date) -> list[Event]:
+    """Return the events of a hotel for the nights between these days, both included.
 
-    :raises EventsUnavailable: also if they are more than one page holds.
+    :raises EventsUnavailable: also if there are more events than fit in one page.
     """
     parameters: dict[str, str | int] = {
         "hotel_id": hotel_id,
@@ -32,19 +33,19 @@ def fetch(*, hotel_id: int, first: date, last: date) -> list[Event]:
     if "next" in response.links:
         raise EventsUnavailable(f"hotel {hotel_id} has over {MAX_EVENTS} events near {first}")
     try:
-        return [_read(event) for event in response.json()]
-    except (KeyError, TypeError, ValueError) as error:
-        raise EventsUnavailable(f"GET {response.url} answered no events: {error!r}") from error
+        return [_parse_event(item) for item in response.json()]
+    except (KeyError, TypeError, ValueError, ValidationError) as error:
+        raise EventsUnavailable(f"GET {response.url} returned no events: {error!r}") from error
 
 
-def post(event: Event) -> None:
-    """Report an event.
+def post_event(event: Event) -> None:
+    """Report an event. Its id is not sent.
 
-    :raises EventsUnavailable: if it was not taken.
+    :raises EventsUnavailable: if the event was not accepted.
     """
-    content = event.content() | {
-        "timestamp": event.timestamp.isoformat(),
-        "night_of_stay": event.night_of_stay.isoformat(),
+    content = {
+        name: value.isoformat() if isinstance(value, date) else value
+        for name, value in event.content().items()
     }
     _request("POST", json=content)
 
@@ -64,18 +65,17 @@ def _request(method: str, **options: Any) -> requests.Response:
         reason = f"{method} {url} failed: {type(error).__name__} (DATA_PROVIDER_URL, or else PORT)"
         raise EventsUnavailable(reason) from error
     if not response.ok:
-        said = f"{response.status_code} {response.text[:MAX_REASON_LENGTH]}"
+        excerpt = f"{response.status_code} {response.text[:MAX_EXCERPT_LENGTH]}"
         hint = " (DATA_PROVIDER_KEY)" if response.status_code in {401, 403} else ""
-        raise EventsUnavailable(f"{method} {url} answered {said}{hint}")
+        raise EventsUnavailable(f"{method} {url} answered {excerpt}{hint}")
     return response
 
 
-def _read(event: dict[str, Any]) -> Event:
+def _parse_event(item: dict[str, Any]) -> Event:
     return Event(
-        id=event["id"],
-        hotel_id=event["hotel_id"],
-        timestamp=datetime.fromisoformat(event["timestamp"]),
-        rpg_status=event["rpg_status"],
-        room_id=str(event["room_id"]),
-        night_of_stay=date.fromisoformat(event["night_of_stay"]),
+        **{
+            field.name: field.to_python(item[field.name])
+            for field in Event._meta.fields
+            if field.name in API_FIELDS
+        }
     )
