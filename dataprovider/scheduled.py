@@ -5,11 +5,11 @@ from datetime import datetime
 
 from django.conf import settings
 
+from common.http_client import RemoteServiceUnavailable
 from common.scheduled import Counts, ScheduledJob
 from common.time_budget import HasTimeLeft
 from dataprovider.demo.hotel import DEMO_HOTELS
 from dataprovider.demo.simulator import simulate_guest
-from dataprovider.integrations.events_api import EventsUnavailable
 
 
 def simulate_events(*, at: datetime, has_time_left: HasTimeLeft) -> Counts:
@@ -24,6 +24,6 @@ SCHEDULED_JOBS = [
         name="simulate_events",
         run=simulate_events,
         every=settings.SIMULATE_SECONDS if settings.DEMO else None,
-        expected_errors=(EventsUnavailable,),
+        expected_errors=(RemoteServiceUnavailable,),
     ),
 ]

@@ -18,7 +18,7 @@ def simulate_guest(*, hotel_id: int, at: datetime, rng: random.Random) -> int:
 
     Return how many events were reported.
 
-    :raises EventsUnavailable: if ``/events`` fails. Events that were reported before are kept.
+    :raises RemoteServiceUnavailable: if ``/events`` fails. Events reported before that are kept.
     """
     request = draw_request(rng, at.date())
     if request is None:

@@ -6,9 +6,9 @@ import pytest
 import responses
 from django.core.management import CommandError, call_command
 
+from common.http_client import RemoteServiceUnavailable
 from dataprovider.demo.hotel import DEMO_HOTELS, draw_request, generate_history
 from dataprovider.demo.simulator import simulate_guest
-from dataprovider.integrations.events_api import EventsUnavailable
 from dataprovider.models import Event, EventStatus
 from tests.dataprovider.factories import EventFactory
 
@@ -97,7 +97,7 @@ class TestSimulateEvents:
         rng = random.Random(SEED_WITH_REQUEST)
 
         with pytest.raises(
-            EventsUnavailable, match=r"GET http://provider\.test/events answered 503 later"
+            RemoteServiceUnavailable, match=r"GET http://provider\.test/events answered 503 later"
         ):
             simulate_guest(hotel_id=1, at=NOON, rng=rng)
 

@@ -6,9 +6,9 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 from tqdm import tqdm
 
+from common.http_client import RemoteServiceUnavailable
 from common.management.arguments import at_least
 from dataprovider.demo.simulator import simulate_guest
-from dataprovider.integrations.events_api import EventsUnavailable
 
 
 class Command(BaseCommand):
@@ -32,6 +32,6 @@ class Command(BaseCommand):
         for _ in tqdm(range(guests), unit="guest", disable=None):
             try:
                 reported += simulate_guest(hotel_id=hotel, at=timezone.now(), rng=rng)
-            except EventsUnavailable as error:
+            except RemoteServiceUnavailable as error:
                 raise CommandError(f"{error} ({reported} events were reported before)") from error
         self.stdout.write(self.style.SUCCESS(f"Reported {reported} events of hotel {hotel}"))
