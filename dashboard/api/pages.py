@@ -1,23 +1,44 @@
-"""``GET /dashboard`` in a browser: the browsable API's page with choosers, a chart and a table."""
+"""``GET /dashboard`` in a browser: the browsable API with a form, a chart and a table."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date
-from http import HTTPStatus
 from math import ceil
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from common.api.browsable import BrowsableAPIRenderer
-from common.api.charts import axis
-from dashboard.models import DailyTotal, Reading
-from dashboard.services.report import Question, report
+from common.api.charts import Axis, axis
+from dashboard.api.serializers import format_start
+from dashboard.models import MEASURES, Counts, DateBasis
+from dashboard.services.report import (
+    FIRST_YEAR,
+    LAST_YEAR,
+    Comparison,
+    Period,
+    Report,
+    ReportQuery,
+)
 
+MAX_HOTELS, MAX_HOTEL_LINKS, MAX_YEARS = 200, 20, 30
+
+# Sizes in units of the SVG.
 WIDTH, HEIGHT = 960, 260
 CELL = 17
+MAX_BAR_WIDTH = 60
 LEVELS = 4
-MAX_HOTELS, MAX_HOTEL_LINKS, MAX_YEARS = 200, 20, 30
-KINDS = ("bookings", "cancellations", "net")
-FIRST_YEAR, LAST_YEAR = 1, 9999
+# Shares: bars of a group in its width, the gap between two bars and the margin inside one, in
+# widths of a bar. The bar of the year before has no margin, so it is visible behind.
+GROUP_SHARE, BAR_GAP, BAR_MARGIN = 0.72, 0.1, 0.15
+
+
+@dataclass(frozen=True)
+class PageData:
+    """What the view loads for the page. ``report`` is None if no hotel is chosen."""
+
+    hotels: list[int]
+    report: Report | None = None
+    comparison: Comparison | None = None
 
 
 class ReportPageRenderer(BrowsableAPIRenderer):
@@ -27,138 +48,177 @@ class ReportPageRenderer(BrowsableAPIRenderer):
         self, data: Any, accepted_media_type: str | None, renderer_context: Mapping[str, Any]
     ) -> dict[str, Any]:
         context = super().get_context(data, accepted_media_type, renderer_context)
-        context["asked"] = context["request"].query_params
+        context["parameters"] = context["request"].query_params
         context["is_chooser"] = not data
-        # Whoever may not ask is shown no hotels.
-        if context["response"].status_code in {HTTPStatus.OK, HTTPStatus.BAD_REQUEST}:
-            context |= chooser(data if "data" in data else None)
-        if "data" in data:
-            context |= page(data)
+        page: PageData | None = renderer_context["view"].page
+        if page is not None:
+            context |= chooser_context(page)
+            if page.report is not None and page.comparison is not None:
+                context |= report_context(page.report, page.comparison)
         return context
 
 
-def chooser(report: dict[str, Any] | None) -> dict[str, Any]:
-    """The hotels to choose from, the first of them by a link to what is asked of this one."""
-    hotels = DailyTotal.objects.hotels(MAX_HOTELS)
+class Link(NamedTuple):
+    label: Any
+    url: str
+    is_current: bool
+
+
+def chooser_context(page: PageData) -> dict[str, Any]:
+    """Return the hotels for the form, and links to the first ones."""
+    query = page.report.query if page.report else None
     return {
-        "hotels": hotels,
+        "hotels": page.hotels,
         "hotel_links": [
-            (hotel, _link(report, hotel_id=hotel) if report else f"?hotel_id={hotel}")
-            for hotel in hotels[:MAX_HOTEL_LINKS]
+            Link(
+                hotel_id,
+                _url(query, hotel_id=hotel_id) if query else f"?hotel_id={hotel_id}",
+                is_current=query is not None and hotel_id == query.hotel_id,
+            )
+            for hotel_id in page.hotels[:MAX_HOTEL_LINKS]
         ],
-        "has_more_hotels": len(hotels) > MAX_HOTEL_LINKS,
+        "has_more_hotels": len(page.hotels) > MAX_HOTEL_LINKS,
     }
 
 
-def page(report: dict[str, Any]) -> dict[str, Any]:
-    """What the page shows of a report, beside that of the year before."""
-    before = year_before(report)
-    total = report["total"]
-    begins = known_from(before) if before else None
-    is_empty = not (total["bookings"] or total["cancellations"])
-    rows = compared(report, before)
-    drawn: dict[str, Any] = {}
-    if not is_empty:
-        drawn = calendar_maps(report, before) if report["period"] == "day" else bars(rows)
+def report_context(report: Report, comparison: Comparison) -> dict[str, Any]:
+    query, before, known_from = report.query, comparison.before, comparison.known_from
+    has_events = any(report.total)
+    rows = compare_rows(report, before)
     return {
         "report": report,
+        "query": query,
         "before": before,
         "rows": rows,
-        "figures": figures(total, before["total"] if before and begins else None),
-        "begins_late": begins if begins and _place(begins) else None,
-        "is_empty": is_empty,
-        "years": years(report),
-        "periods": [(name, _link(report, period=name)) for name in ("month", "day", "year")],
-        "readings": [(each.value, each.label, _link(report, by=each.value)) for each in Reading],
-        "previous": _other_year(report, -1),
-        "next": _other_year(report, 1),
-        "kinds": [("bookings", "booked"), ("cancellations", "cancelled"), ("net", "net")],
-        "csv": _link(report, format="csv"),
-        **drawn,
+        "total": ComparedRow("Total", report.total, before.total if before else None),
+        "measures": MEASURES,
+        "figures": figures(report.total, before.total if before and known_from else None),
+        "known_late": known_from if known_from and _day_index(known_from) else None,
+        "is_empty": not has_events,
+        **page_links(query, comparison.years),
+        **(_chart_context(report, before, rows) if has_events else {}),
     }
 
 
-def year_before(asked: dict[str, Any]) -> dict[str, Any] | None:
-    if asked["year"] == FIRST_YEAR:
-        return None
-    question = Question(asked["hotel_id"], asked["period"], asked["year"] - 1, asked["by"])
-    return report(question, None)
+def page_links(query: ReportQuery, years: list[int]) -> dict[str, Any]:
+    return {
+        "years": [Link(year, _url(query, year=year), year == query.year) for year in years],
+        "periods": [
+            Link(period.value, _url(query, period=period.value), period is query.period)
+            for period in Period
+        ],
+        "date_bases": [
+            Link(basis.label, _url(query, by=basis.value), basis is query.date_basis)
+            for basis in DateBasis
+        ],
+        "previous": _url(query, year=query.year - 1) if query.year > FIRST_YEAR else None,
+        "next": _url(query, year=query.year + 1) if query.year < LAST_YEAR else None,
+        "csv": _url(query, format="csv"),
+    }
 
 
-def known_from(report: dict[str, Any]) -> date | None:
-    """The first day of the report's year of which anything can be known, if there is one."""
-    first = DailyTotal.objects.days(report["hotel_id"], report["by"]).first()
-    if first is None or first.year > report["year"]:
-        return None
-    return max(first, date(report["year"], 1, 1))
+def _url(query: ReportQuery, **changes: Any) -> str:
+    parameters = {
+        "hotel_id": query.hotel_id,
+        "year": query.year,
+        "period": query.period.value,
+        "by": query.date_basis.value,
+    }
+    return f"?{urlencode(parameters | changes)}"
 
 
-def years(report: dict[str, Any]) -> list[tuple[int, str]]:
-    """The years that the hotel has, each with its page."""
-    found = DailyTotal.objects.years(report["hotel_id"], report["by"], MAX_YEARS)
-    return [(year, _link(report, year=year)) for year in found]
+class Figure(NamedTuple):
+    title: str
+    value: str
+    change: str | None  # since the year before
 
 
-def _other_year(report: dict[str, Any], step: int) -> str | None:
-    year = report["year"] + step
-    return _link(report, year=year) if FIRST_YEAR <= year <= LAST_YEAR else None
-
-
-def _link(report: dict[str, Any], **changes: Any) -> str:
-    asked = {name: report[name] for name in ("hotel_id", "year", "period", "by")}
-    return f"?{urlencode(asked | changes)}"
-
-
-def figures(
-    total: Mapping[str, int], before: Mapping[str, int] | None
-) -> list[tuple[str, str, str | None]]:
-    """What to call each sum, the sum, and how it differs from the year before."""
-    names = zip(KINDS, ("Room-nights booked", "Cancelled", "Net"), strict=True)
+def figures(total: Counts, before: Counts | None) -> list[Figure]:
     return [
-        (name, f"{total[kind]:,}", f"{total[kind] - before[kind]:+,}" if before else None)
-        for kind, name in names
+        Figure(
+            measure.title,
+            f"{measure.of(total):,}",
+            f"{measure.of(total) - measure.of(before):+,}" if before else None,
+        )
+        for measure in MEASURES
     ]
 
 
-def compared(report: dict[str, Any], before: dict[str, Any] | None) -> list[dict[str, Any]]:
-    """The report's rows, each with that of a year before; 29 February has none beside it."""
-    period = report["period"]
-    earlier = {str(row[period])[4:]: row for row in before["data"]} if before else {}
+class ComparedRow(NamedTuple):
+    """A line of the table."""
+
+    name: str
+    counts: Counts
+    before: Counts | None  # of the same period a year before
+
+    @property
+    def numbers(self) -> list[int]:
+        return [measure.of(self.counts) for measure in MEASURES]
+
+
+def compare_rows(report: Report, before: Report | None) -> list[ComparedRow]:
+    """Return the rows with those of the year before. 29 February may have none."""
+    rows_before = before.rows if before else []
+    counts_before = {(row.start.month, row.start.day): row.counts for row in rows_before}
     return [
-        {**row, "name": str(row[period]), "before": earlier.get(str(row[period])[4:])}
-        for row in report["data"]
+        ComparedRow(
+            str(format_start(report.query.period, row.start)),
+            row.counts,
+            counts_before.get((row.start.month, row.start.day)),
+        )
+        for row in report.rows
     ]
 
 
-def bars(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Geometry of three bars for each month, or for the year, last year's wide behind them."""
-    both = [*rows, *(row["before"] for row in rows if row["before"])]
-    scale = axis([row[kind] for row in both for kind in KINDS], HEIGHT)
-    step = WIDTH / len(rows)
-    wide = min(step * 0.24, 60)
+def describe(counts: Counts) -> str:
+    """Return the numbers as text: 3 booked, 1 cancelled, 2 net."""
+    return ", ".join(f"{measure.of(counts):,} {measure.label}" for measure in MEASURES)
+
+
+def _chart_context(
+    report: Report, before: Report | None, rows: list[ComparedRow]
+) -> dict[str, Any]:
+    if report.query.period is Period.DAY:
+        return calendar_context([report, before] if before else [report])
+    return bars_context(report, before, rows)
+
+
+class Rectangle(NamedTuple):
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+class Bar(NamedTuple):
+    css_class: str
+    shape: Rectangle
+    before: Rectangle | None
+
+
+class BarGroup(NamedTuple):
+    """The bars of one month, or of the year."""
+
+    title: str
+    tip: str
+    middle: float
+    bars: list[Bar]
+
+
+def bars_context(report: Report, before: Report | None, rows: list[ComparedRow]) -> dict[str, Any]:
+    """Return the geometry of one bar per measure and row, in front of that of the year before."""
+    counts = [row.counts for row in rows] + [row.before for row in rows if row.before]
+    scale = axis([measure.of(each) for each in counts for measure in MEASURES], HEIGHT)
+    width = WIDTH / len(rows)
     return {
         "groups": [
-            {
-                "row": row,
-                "title": _month_name(row["name"]),
-                "middle": round((place + 0.5) * step, 1),
-                "bars": [
-                    {
-                        "kind": kind,
-                        "x": round((place + 0.5) * step + wide * (shift + 0.15), 1),
-                        "width": round(wide * 0.7, 1),
-                        **scale.bar(row[kind]),
-                        "before": row["before"]
-                        and {
-                            "x": round((place + 0.5) * step + wide * shift, 1),
-                            "width": round(wide, 1),
-                            **scale.bar(row["before"][kind]),
-                        },
-                    }
-                    for kind, shift in zip(KINDS, (-1.6, -0.5, 0.6), strict=True)
-                ],
-            }
-            for place, row in enumerate(rows)
+            BarGroup(
+                row.start.strftime("%b") if report.query.period is Period.MONTH else compared.name,
+                _bars_tip(compared, before),
+                round((index + 0.5) * width, 1),
+                _bars(compared, scale, middle=(index + 0.5) * width, group_width=width),
+            )
+            for index, (row, compared) in enumerate(zip(report.rows, rows, strict=True))
         ],
         "grid": scale.lines(lambda value: f"{value:,}"),
         "zero": scale.y(0),
@@ -167,56 +227,102 @@ def bars(rows: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _month_name(name: str) -> str:
-    return date(2000, int(name[5:]), 1).strftime("%b") if name[4:] else name
+def _bars_tip(row: ComparedRow, before: Report | None) -> str:
+    tip = f"{row.name}: {describe(row.counts)}"
+    if before is None or row.before is None:
+        return tip
+    numbers = ", ".join(f"{measure.of(row.before):,}" for measure in MEASURES)
+    return f"{tip} ({before.query.year}: {numbers})"
 
 
-def calendar_maps(report: dict[str, Any], before: dict[str, Any] | None) -> dict[str, Any]:
-    """Geometry of both years, on one scale: a square a day, darker for more nights."""
-    both = [report, *([before] if before else [])]
-    top = max(1, *(row["net"] for each in both for row in each["data"]))
+def _bars(row: ComparedRow, scale: Axis, *, middle: float, group_width: float) -> list[Bar]:
+    width = min(group_width * GROUP_SHARE / len(MEASURES), MAX_BAR_WIDTH)
+    step = 1 + BAR_GAP
+    left = middle - (len(MEASURES) * step - BAR_GAP) / 2 * width
+    bars = []
+    for index, measure in enumerate(MEASURES):
+        x = left + index * step * width
+        shape = _rectangle(
+            scale, measure.of(row.counts), x + BAR_MARGIN * width, width * (1 - 2 * BAR_MARGIN)
+        )
+        before = _rectangle(scale, measure.of(row.before), x, width) if row.before else None
+        bars.append(Bar(measure.name, shape, before))
+    return bars
+
+
+def _rectangle(scale: Axis, value: int, x: float, width: float) -> Rectangle:
+    return Rectangle(x=round(x, 1), width=round(width, 1), **scale.bar(value))
+
+
+class Cell(NamedTuple):
+    tip: str
+    x: int
+    y: int
+    level: str
+
+
+class AxisLabel(NamedTuple):
+    text: str
+    position: int
+
+
+class Calendar(NamedTuple):
+    """A square for each day, a column for each week."""
+
+    year: int
+    description: str
+    cells: list[Cell]
+    months: list[AxisLabel]
+    weekdays: list[AxisLabel]
+
+
+class Step(NamedTuple):
+    level: int
+    minimum: int
+
+
+def calendar_context(reports: list[Report]) -> dict[str, Any]:
+    """Return the geometry of one calendar per year, all on one scale. Darker is more."""
+    highest = max(1, *(row.counts.net for report in reports for row in report.rows))
     return {
-        "maps": [calendar_map(each, top) for each in both],
-        "steps": [{"level": level, "least": _least(level, top)} for level in range(1, LEVELS + 1)],
+        "calendars": [calendar(report, highest) for report in reports],
+        "steps": [Step(level, _minimum(level, highest)) for level in range(1, LEVELS + 1)],
     }
 
 
-def calendar_map(report: dict[str, Any], top: int) -> dict[str, Any]:
-    """Geometry of a square for each day, a column for each week."""
-    year = report["year"]
+def calendar(report: Report, highest: int) -> Calendar:
+    year = report.query.year
     offset = date(year, 1, 1).weekday()
-    return {
-        "year": year,
-        "total": report["total"],
-        "cells": [
-            {
-                "tip": f"{row['day']}: {row['net']:,} net "
-                f"({row['bookings']:,} booked, {row['cancellations']:,} cancelled)",
-                "x": (place + offset) // 7 * CELL,
-                "y": (place + offset) % 7 * CELL,
-                "level": level(row["net"], top),
-            }
-            for place, row in enumerate(report["data"])
+    months = [date(year, month, 1) for month in range(1, 13)]
+    return Calendar(
+        year,
+        describe(report.total),
+        [
+            Cell(
+                f"{row.start.isoformat()}: {describe(row.counts)}",
+                (index + offset) // 7 * CELL,
+                (index + offset) % 7 * CELL,
+                level(row.counts.net, highest),
+            )
+            for index, row in enumerate(report.rows)
         ],
-        "months": [
-            {"name": first.strftime("%b"), "x": (_place(first) + offset) // 7 * CELL}
-            for first in (date(year, month, 1) for month in range(1, 13))
+        [
+            AxisLabel(first.strftime("%b"), (_day_index(first) + offset) // 7 * CELL)
+            for first in months
         ],
-        "weekdays": [
-            {"name": name, "y": day * CELL} for name, day in (("Mon", 0), ("Thu", 3), ("Sun", 6))
-        ],
-    }
+        [AxisLabel(name, day * CELL) for name, day in (("Mon", 0), ("Thu", 3), ("Sun", 6))],
+    )
 
 
-def level(net: int, top: int) -> str:
-    """How dark a day is: "less" where more was cancelled than booked, then 0 to 4."""
-    return "less" if net < 0 else str(ceil(net * LEVELS / top))
+def level(net: int, highest: int) -> str:
+    """Return how dark a day is: 0 to 4, or "less" if there are more cancellations than bookings."""
+    return "less" if net < 0 else str(ceil(net * LEVELS / highest))
 
 
-def _least(level: int, top: int) -> int:
-    """The least that makes a day this dark."""
-    return top * (level - 1) // LEVELS + 1
+def _minimum(level: int, highest: int) -> int:
+    """Return the lowest number of this level."""
+    return highest * (level - 1) // LEVELS + 1
 
 
-def _place(day: date) -> int:
+def _day_index(day: date) -> int:
     return day.timetuple().tm_yday - 1

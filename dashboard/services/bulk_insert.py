@@ -1,42 +1,46 @@
-"""Hot path: many events in few statements, for which the ORM takes five times as long.
+"""Hot path: store and count many events in a few statements. The ORM takes five times as long.
 
-``benchmarks/`` compares. PostgreSQL takes rows by COPY, SQLite by ``executemany``.
+``benchmarks/ingestion.py`` compares. PostgreSQL takes rows by COPY, SQLite by ``executemany``.
 """
 
 import gc
 import io
 import struct
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from django.db import connections
 
-from dashboard.integrations.data_provider import Event
-from dashboard.models import DailyTotal
-from dashboard.models import Event as StoredEvent
+from dashboard.integrations.data_provider import ProviderEvent
+from dashboard.models import Counts, DailyTotal, DateBasis, Event, EventStatus, TotalKey
 
-EVENTS = StoredEvent._meta.db_table
-TOTALS = DailyTotal._meta.db_table
-ARRAYS = "%s::bigint[], %s::text[], %s::date[], %s::bigint[], %s::bigint[]"
-COLUMNS = "id, hotel_id, timestamp, rpg_status, night_of_stay"
+EVENT_TABLE = Event._meta.db_table
+EVENT_COLUMNS = ", ".join(ProviderEvent._fields)
+TOTAL_TABLE = DailyTotal._meta.db_table
+TOTAL_COLUMNS = [*TotalKey._fields, *Counts._fields]
+TOTAL_TYPES = ["bigint", "text", "date"] + ["bigint"] * len(Counts._fields)
 
-# A row of COPY: the number of columns, then each with its length; time counts from 2000.
+# A row in COPY's binary format: the number of columns, then each value after its length in bytes.
+# Times and dates count from 2000.
 ROW = struct.Struct("!h iq iq iq ih ii")
 EPOCH, MICROSECOND = datetime(2000, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 FIRST_DAY = EPOCH.toordinal()
 
-# Hotel, reading, day and status, to how many events.
-Counts = Counter[tuple[int, str, date, int]]
+
+class Totals(dict[TotalKey, Counts]):
+    def add(self, key: TotalKey, counts: Counts) -> None:
+        before = self.get(key)
+        self[key] = Counts.sum((before, counts)) if before else counts
 
 
 @contextmanager
-def garbage_left_alone() -> Iterator[None]:
-    """No search for reference cycles: events make none, and there are 200,000 of them at a time.
+def gc_disabled() -> Iterator[None]:
+    """Pause the search for reference cycles. Events form none, and 200,000 are in memory at once.
 
-    They are freed as ever, when the last one lets go of them.
+    Reference counting still frees them.
     """
     was_enabled = gc.isenabled()
     gc.disable()
@@ -47,67 +51,92 @@ def garbage_left_alone() -> Iterator[None]:
             gc.enable()
 
 
-def stored_among(ids: Sequence[int]) -> dict[int, Event]:
-    """The events with these ids that are stored, as the provider reported them."""
+def find_stored(ids: Sequence[int]) -> dict[int, ProviderEvent]:
+    """Return the stored events among these ids."""
     connection = connections["dashboard"]
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            select = f"SELECT {COLUMNS} FROM {EVENTS} WHERE id = ANY(%s::bigint[])"
+            select = f"SELECT {EVENT_COLUMNS} FROM {EVENT_TABLE} WHERE id = ANY(%s::bigint[])"
             cursor.execute(select, [_array(ids)])
-            return {row[0]: Event(*row) for row in cursor.fetchall()}
-    rows = StoredEvent.objects.in_bulk(ids).values()
+            events = map(ProviderEvent._make, cursor.fetchall())
+            return {event.id: event for event in events}
     return {
-        row.id: Event(row.id, row.hotel_id, row.timestamp, row.rpg_status, row.night_of_stay)
-        for row in rows
+        id: ProviderEvent(*(getattr(event, name) for name in ProviderEvent._fields))
+        for id, event in Event.objects.in_bulk(ids).items()
     }
 
 
-def insert_events(events: Iterable[Event]) -> None:
+def insert_events(events: Collection[ProviderEvent]) -> None:
     """Insert events that are not stored yet."""
     connection = connections["dashboard"]
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            copy = f"COPY {EVENTS} ({COLUMNS}) FROM STDIN WITH (FORMAT binary)"
-            cursor.copy_expert(copy, io.BytesIO(_binary(events)))
+            copy = f"COPY {EVENT_TABLE} ({EVENT_COLUMNS}) FROM STDIN WITH (FORMAT binary)"
+            cursor.copy_expert(copy, io.BytesIO(_binary_rows(events)))
         else:
-            rows = [(e[0], e[1], str(e[2].replace(tzinfo=None)), e[3], str(e[4])) for e in events]
-            cursor.executemany(f"INSERT INTO {EVENTS} ({COLUMNS}) VALUES (%s,%s,%s,%s,%s)", rows)
+            insert = f"INSERT INTO {EVENT_TABLE} ({EVENT_COLUMNS}) VALUES (%s, %s, %s, %s, %s)"
+            cursor.executemany(insert, [_sqlite_row(event) for event in events])
 
 
-def _binary(events: Iterable[Event]) -> bytes:
-    """Rows in PostgreSQL's binary COPY format: made and read in half the time of text."""
+def _binary_rows(events: Iterable[ProviderEvent]) -> bytes:
+    """Return rows in COPY's binary format, which takes half the time of its text format."""
     rows = [
         ROW.pack(
             5,
             8,
-            id,
+            event.id,
             8,
-            hotel_id,
+            event.hotel_id,
             8,
-            (timestamp - EPOCH) // MICROSECOND,
+            (event.timestamp - EPOCH) // MICROSECOND,
             2,
-            status,
+            event.rpg_status,
             4,
-            night.toordinal() - FIRST_DAY,
+            event.night_of_stay.toordinal() - FIRST_DAY,
         )
-        for id, hotel_id, timestamp, status, night in events
+        for event in events
     ]
     return b"".join([b"PGCOPY\n\xff\r\n\0", bytes(8), *rows, b"\xff\xff"])
 
 
-def add_to_totals(counts: Counts) -> None:
-    """Add to the totals, in one order for all, so that two writers never lock each other out."""
-    totals: dict[tuple[int, str, date], list[int]] = {}
-    for (hotel_id, reading, day, status), count in counts.items():
-        totals.setdefault((hotel_id, reading, day), [0, 0])[status - 1] += count
-    rows: list[tuple[Any, ...]] = [(*key, *sums) for key, sums in sorted(totals.items())]
+def _sqlite_row(event: ProviderEvent) -> tuple[int | str, ...]:
+    return (
+        event.id,
+        event.hotel_id,
+        str(event.timestamp.replace(tzinfo=None)),
+        event.rpg_status,
+        str(event.night_of_stay),
+    )
+
+
+def count_events(events: Collection[ProviderEvent]) -> Totals:
+    """Count events by each of their two dates."""
+    stay_dates = Counter([(e.hotel_id, e.night_of_stay, e.rpg_status) for e in events])
+    booking_dates = Counter([(e.hotel_id, e.timestamp.date(), e.rpg_status) for e in events])
+    totals = Totals()
+    for date_basis, groups in (
+        (DateBasis.STAY_DATE.value, stay_dates),
+        (DateBasis.BOOKING_DATE.value, booking_dates),
+    ):
+        for (hotel_id, day, status), number in groups.items():
+            is_booking = status == EventStatus.BOOKING.value
+            counts = Counts(bookings=number) if is_booking else Counts(cancellations=number)
+            totals.add(TotalKey(hotel_id, date_basis, day), counts)
+    return totals
+
+
+def add_to_totals(totals: Totals) -> None:
+    """Add to the stored totals. All writers lock the rows in one order, so none deadlock."""
+    rows: list[tuple[Any, ...]] = [(*key, *counts) for key, counts in sorted(totals.items())]
     is_postgresql = connections["dashboard"].vendor == "postgresql"
-    values = f"SELECT * FROM unnest({ARRAYS})" if is_postgresql else "VALUES (%s,%s,%s,%s,%s)"
+    if is_postgresql:
+        values = f"SELECT * FROM unnest({', '.join(f'%s::{type}[]' for type in TOTAL_TYPES)})"
+    else:
+        values = f"VALUES ({', '.join(['%s'] * len(TOTAL_COLUMNS))})"
+    sums = ", ".join(f"{name} = {TOTAL_TABLE}.{name} + excluded.{name}" for name in Counts._fields)
     upsert = (
-        f"INSERT INTO {TOTALS} (hotel_id, reading, day, bookings, cancellations) {values} "
-        "ON CONFLICT (hotel_id, reading, day) DO UPDATE SET "
-        f"bookings = {TOTALS}.bookings + excluded.bookings, "
-        f"cancellations = {TOTALS}.cancellations + excluded.cancellations"
+        f"INSERT INTO {TOTAL_TABLE} ({', '.join(TOTAL_COLUMNS)}) {values} "
+        f"ON CONFLICT ({', '.join(TotalKey._fields)}) DO UPDATE SET {sums}"
     )
     with connections["dashboard"].cursor() as cursor:
         if is_postgresql:
@@ -117,5 +146,5 @@ def add_to_totals(counts: Counts) -> None:
 
 
 def _array(values: Iterable[int | str | date]) -> str:
-    """A PostgreSQL array as text: read faster than a list of so many constants."""
+    """Return a PostgreSQL array as text, which is parsed faster than a list of constants."""
     return f"{{{','.join(map(str, values))}}}"

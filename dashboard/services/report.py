@@ -1,58 +1,99 @@
-"""Bookings of a hotel and year: what ``GET /dashboard`` answers."""
-
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any, NamedTuple
+from enum import StrEnum
+from functools import cached_property
+from typing import NamedTuple
 
-from dashboard.models import DailyTotal
+from dashboard.models import Counts, DailyTotal, DateBasis, Ingestion
+
+FIRST_YEAR, LAST_YEAR = 1, 9999
+ONE_DAY = timedelta(days=1)
 
 
-class Question(NamedTuple):
+class Period(StrEnum):
+    MONTH = "month"
+    DAY = "day"
+    YEAR = "year"
+
+    def start(self, day: date) -> date:
+        """Return the first day of the period that contains this day."""
+        if self is Period.DAY:
+            return day
+        return day.replace(day=1) if self is Period.MONTH else day.replace(month=1, day=1)
+
+
+class ReportQuery(NamedTuple):
     hotel_id: int
-    period: str  # year, month or day
+    period: Period
     year: int
-    by: str  # a Reading
+    date_basis: DateBasis
+
+    @property
+    def first_day(self) -> date:
+        return date(self.year, 1, 1)
+
+    @property
+    def last_day(self) -> date:
+        return date(self.year, 12, 31)
+
+    def starts(self) -> Iterator[date]:
+        """Yield the first day of each period of the year."""
+        if self.period is Period.DAY:
+            days = (self.last_day - self.first_day).days + 1
+            yield from (self.first_day + number * ONE_DAY for number in range(days))
+        else:
+            months = range(1, 13) if self.period is Period.MONTH else [1]
+            yield from (date(self.year, month, 1) for month in months)
 
 
-def report(question: Question, ingested_through: datetime | None) -> dict[str, Any]:
-    """Every day or month of the year, or the year, with its counts, zeros included."""
-    counts: dict[str | int, list[int]] = {bucket: [0, 0] for bucket in _buckets(question)}
-    first, last = date(question.year, 1, 1), date(question.year, 12, 31)
-    totals = DailyTotal.objects.of(question.hotel_id, question.by, first, last)
-    for day, bookings, cancellations in totals.values_list("day", "bookings", "cancellations"):
-        sums = counts[_bucket(question.period, day)]
-        sums[0] += bookings
-        sums[1] += cancellations
-    total = [sum(sums[0] for sums in counts.values()), sum(sums[1] for sums in counts.values())]
-    return {
-        **question._asdict(),
-        "data": [{question.period: bucket, **_named(*sums)} for bucket, sums in counts.items()],
-        "total": _named(*total),
-        "ingested_through": ingested_through,
-    }
+class ReportRow(NamedTuple):
+    start: date  # the first day of the period
+    counts: Counts
 
 
-def _buckets(question: Question) -> Iterator[str | int]:
-    """The names of the year's days or months, or the year, in order."""
-    if question.period == "year":
-        yield question.year
-    elif question.period == "month":
-        yield from (f"{question.year:04}-{month:02}" for month in range(1, 13))
-    else:
-        day, a_day = date(question.year, 1, 1), timedelta(days=1)
-        days = (date(question.year, 12, 31) - day).days + 1
-        yield from ((day + number * a_day).isoformat() for number in range(days))
+@dataclass(frozen=True)
+class Report:
+    """The counts of each period of a year, zeros included."""
+
+    query: ReportQuery
+    rows: list[ReportRow]
+    ingested_through: datetime | None
+
+    @cached_property
+    def total(self) -> Counts:
+        return Counts.sum(row.counts for row in self.rows)
 
 
-def _bucket(period: str, day: date) -> str | int:
-    if period == "year":
-        return day.year
-    return day.isoformat() if period == "day" else day.isoformat()[:7]
+def build_report(query: ReportQuery) -> Report:
+    totals = DailyTotal.objects.of_hotel(query.hotel_id).by(query.date_basis)
+    counts_by_day = totals.between(query.first_day, query.last_day).counts_by_day()
+    groups: dict[date, list[Counts]] = {start: [] for start in query.starts()}
+    for day, counts in counts_by_day.items():
+        groups[query.period.start(day)].append(counts)
+    return Report(
+        query,
+        [ReportRow(start, Counts.sum(group)) for start, group in groups.items()],
+        Ingestion.objects.current().watermark,
+    )
 
 
-def _named(bookings: int, cancellations: int) -> dict[str, int]:
-    return {
-        "bookings": bookings,
-        "cancellations": cancellations,
-        "net": bookings - cancellations,
-    }
+@dataclass(frozen=True)
+class Comparison:
+    """The same report of the year before, and where data of the hotel begins."""
+
+    before: Report | None  # None for year 1
+    known_from: date | None  # the first day of the year before with data or after it
+    years: list[int]  # the first years with data
+
+
+def compare_with_year_before(query: ReportQuery, *, max_years: int) -> Comparison:
+    totals = DailyTotal.objects.of_hotel(query.hotel_id).by(query.date_basis)
+    years = totals.first_years(max_years)
+    if query.year == FIRST_YEAR:
+        return Comparison(None, None, years)
+    before = build_report(query._replace(year=query.year - 1))
+    first_day = totals.first_day()
+    if first_day is None or first_day.year >= query.year:
+        return Comparison(before, None, years)
+    return Comparison(before, max(first_day, before.query.first_day), years)
