@@ -79,14 +79,14 @@ def copy_all(stores: Stores) -> float:
     with stores.session("dashboard") as cursor:
         cursor.copy_expert(f"COPY dashboard_event ({COLUMNS}) FROM STDIN", rows)
         cursor.execute("""
-            INSERT INTO dashboard_dailytotal (hotel_id, reading, day, bookings, cancellations)
-            SELECT hotel_id, reading, day,
+            INSERT INTO dashboard_dailytotal (hotel_id, date_basis, day, bookings, cancellations)
+            SELECT hotel_id, date_basis, day,
                 count(*) FILTER (WHERE rpg_status = 1), count(*) FILTER (WHERE rpg_status = 2)
             FROM dashboard_event, LATERAL (VALUES
                 ('night_of_stay', night_of_stay),
-                ('timestamp', (timestamp AT TIME ZONE 'UTC')::date)) AS readings (reading, day)
-            GROUP BY hotel_id, reading, day
-            ON CONFLICT (hotel_id, reading, day) DO UPDATE SET
+                ('timestamp', (timestamp AT TIME ZONE 'UTC')::date)) AS dates (date_basis, day)
+            GROUP BY hotel_id, date_basis, day
+            ON CONFLICT (hotel_id, date_basis, day) DO UPDATE SET
                 bookings = dashboard_dailytotal.bookings + excluded.bookings,
                 cancellations = dashboard_dailytotal.cancellations + excluded.cancellations""")
     seconds = time.perf_counter() - started
@@ -98,6 +98,6 @@ def fingerprint(stores: Stores) -> str:
     with stores.session("dashboard") as cursor:
         cursor.execute("""
             SELECT md5(string_agg(
-                concat_ws(',', hotel_id, reading, day, bookings, cancellations), ';'
-                ORDER BY hotel_id, reading, day)) FROM dashboard_dailytotal""")
+                concat_ws(',', hotel_id, date_basis, day, bookings, cancellations), ';'
+                ORDER BY hotel_id, date_basis, day)) FROM dashboard_dailytotal""")
         return cursor.fetchone()[0]

@@ -10,7 +10,7 @@ from rest_framework.test import APIClient
 
 from common.api_keys.cache import api_key_cache
 from common.rate_limits import rate_limiter
-from dashboard.api import lean
+from dashboard.api.cached_view import cached_response
 from stats.services.recording import writer as message_writer
 
 # How fast a busy machine is says nothing about what is tested; where CI runs, each run is the same.
@@ -45,7 +45,7 @@ def api() -> APIClient:
 @pytest.fixture(autouse=True)
 def _nothing_kept() -> Iterator[None]:
     """Answers are kept by the state of the stores, which tests roll back; threads end."""
-    lean.kept_answer.cache_clear()
+    cached_response.cache_clear()
     api_key_cache.clear()
     rate_limiter.cache_clear()
     yield

@@ -72,14 +72,14 @@ def add_to_totals(events: list[Event]) -> None:
     totals = DailyTotal.objects.filter(
         hotel_id__in={key[0] for key in keys}, day__in={key[2] for key in keys}
     )
-    before = {(total.hotel_id, total.reading, total.day): total for total in totals}
+    before = {(total.hotel_id, total.date_basis, total.day): total for total in totals}
     rows = []
     for key in keys:
         total = before.get(key)
         rows.append(
             DailyTotal(
                 hotel_id=key[0],
-                reading=key[1],
+                date_basis=key[1],
                 day=key[2],
                 bookings=bookings[key] + (total.bookings if total else 0),
                 cancellations=cancellations[key] + (total.cancellations if total else 0),
@@ -88,6 +88,6 @@ def add_to_totals(events: list[Event]) -> None:
     DailyTotal.objects.bulk_create(
         rows,
         update_conflicts=True,
-        unique_fields=["hotel_id", "reading", "day"],
+        unique_fields=["hotel_id", "date_basis", "day"],
         update_fields=["bookings", "cancellations"],
     )

@@ -63,7 +63,7 @@ class SerializedReport(APIView):
         year = int(request.query_params["year"])
         totals = DailyTotal.objects.filter(
             hotel_id=request.query_params["hotel_id"],
-            reading="night_of_stay",
+            date_basis="night_of_stay",
             day__range=(date(year, 1, 1), date(year, 12, 31)),
         ).order_by("day")
         return Response({"data": DailyTotalSerializer(totals, many=True).data})

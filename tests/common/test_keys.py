@@ -18,11 +18,10 @@ from django.utils import timezone
 from common.api_keys import cache as cache_module
 from common.api_keys.cache import api_key_cache
 from common.api_keys.models import ApiKey
+from common.http_client import RemoteServiceUnavailable
 from config.wsgi import application
-from dashboard import provider
-from dashboard.provider import ProviderUnavailable
-from dataprovider import events_api
-from dataprovider.events_api import EventsUnavailable
+from dashboard.integrations import data_provider
+from dataprovider.integrations import events_api
 from repairjobs import sandbox_api
 from repairjobs.sandbox_api import SandboxUnavailable
 from tests.common.doors import METHODS, closed_doors, key
@@ -477,11 +476,12 @@ def test_who_is_refused_for_a_key_is_told_which_setting_holds_it(settings, statu
     responses.get("http://provider.test/events", status=status)
     responses.get(f"http://127.0.0.1:{settings.PORT}/jobs", status=status)
     settings.DATA_PROVIDER_URL = "http://provider.test"
+    key_setting = rf"answered {status} .*\(check DATA_PROVIDER_KEY\)$"
 
-    with pytest.raises(ProviderUnavailable, match=rf"answered {status} \(DATA_PROVIDER_KEY\)$"):
-        provider.probe()
-    with pytest.raises(EventsUnavailable, match=rf"answered {status} .*\(DATA_PROVIDER_KEY\)$"):
-        events_api.fetch(hotel_id=1, first=date(2026, 1, 1), last=date(2026, 1, 2))
+    with pytest.raises(RemoteServiceUnavailable, match=key_setting):
+        data_provider.probe()
+    with pytest.raises(RemoteServiceUnavailable, match=key_setting):
+        events_api.fetch_events(hotel_id=1, first=date(2026, 1, 1), last=date(2026, 1, 2))
     with pytest.raises(SandboxUnavailable, match=r"\(SANDBOX_KEY\)$"):
         sandbox_api.jobs("NEW")
 

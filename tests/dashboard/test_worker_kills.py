@@ -1,4 +1,4 @@
-"""A real worker, killed with -9 in the middle of a backfill, again and again."""
+"""A real worker that is killed with -9 during ingestion, several times."""
 
 import os
 import random
@@ -8,23 +8,22 @@ import sqlite3
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import responses
 
 from local.launcher import commands
-from tests.dashboard.fake_provider import Clock, FakeProvider, event
-from tests.dashboard.test_ingestion import plain_count
+from tests.dashboard.counting import expected_totals
+from tests.dashboard.fake_provider import Clock, FakeProvider, event, parse_parameters
 from tests.processes import environment, eventually, manage, running
 
 pytestmark = pytest.mark.processes
 
-EVENTS, PAGE_SIZE, PAGES_A_COMMIT = 2_000, 20, 10
+EVENTS, PAGE_SIZE, PAGES_PER_COMMIT = 2_000, 20, 10
 
 
-class Deadly(ThreadingHTTPServer):
-    """The fake provider on a real socket; it kills its client on the page that it is told to."""
+class KillingProvider(ThreadingHTTPServer):
+    """The fake provider as a real server, which kills its client at a given page."""
 
     daemon_threads = True
     victim: int | None = None
@@ -34,7 +33,7 @@ class Deadly(ThreadingHTTPServer):
         self.fake = fake
         super().__init__(("127.0.0.1", 0), Pages)
 
-    def strike(self):
+    def count_page(self):
         self.pages_left -= 1
         if self.victim and self.pages_left == 0:
             os.kill(self.victim, signal.SIGKILL)
@@ -45,9 +44,9 @@ class Pages(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self):
-        asked = {name: each[0] for name, each in parse_qs(urlsplit(self.path).query).items()}
-        status, headers, text = self.server.fake.good_answer(asked)
-        self.server.strike()
+        parameters = parse_parameters(self.path)
+        status, headers, text = self.server.fake.good_response(parameters)
+        self.server.count_page()
         body = text.encode()
         self.send_response_only(status)
         for name, value in headers.items():
@@ -57,26 +56,26 @@ class Pages(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *args):
-        """Tests print nothing."""
+        pass
 
 
 @pytest.fixture
-def deadly():
+def killing_provider():
     with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
         fake = FakeProvider(mock, Clock())
     fake.page_size = PAGE_SIZE
-    chance = random.Random(5)
+    rng = random.Random(5)
     for id in range(1, EVENTS + 1):
         fake.add(
             event(
                 id,
                 at=f"2020-01-01T{id // 200:02}:00:00Z",
-                night=f"2020-02-{chance.randint(1, 28):02}",
-                status=chance.choice([1, 1, 1, 2]),
-                hotel=chance.randint(1, 3),
+                night=f"2020-02-{rng.randint(1, 28):02}",
+                status=rng.choice([1, 1, 1, 2]),
+                hotel=rng.randint(1, 3),
             )
         )
-    with Deadly(fake) as server:
+    with KillingProvider(fake) as server:
         thread = Thread(target=server.serve_forever)
         thread.start()
         yield server
@@ -84,22 +83,22 @@ def deadly():
         thread.join()
 
 
-def totals(folder: Path):
-    with sqlite3.connect(folder / "dashboard.sqlite3") as store:
-        rows = store.execute(
-            "SELECT hotel_id, reading, day, bookings, cancellations FROM dashboard_dailytotal"
+def stored_totals(folder: Path):
+    with sqlite3.connect(folder / "dashboard.sqlite3") as database:
+        rows = database.execute(
+            "SELECT hotel_id, date_basis, day, bookings, cancellations FROM dashboard_dailytotal"
         ).fetchall()
-    counted = {}
-    for hotel, reading, day, bookings, cancellations in rows:
-        counted |= {(hotel, reading, day, 1): bookings, (hotel, reading, day, 2): cancellations}
-    return {place: count for place, count in counted.items() if count}
+    totals = {}
+    for *key, bookings, cancellations in rows:
+        totals |= {(*key, 1): bookings, (*key, 2): cancellations}
+    return {key: count for key, count in totals.items() if count}
 
 
 @pytest.mark.parametrize(
     "kills", [pytest.param(3, id="3"), pytest.param(10, id="10", marks=pytest.mark.soak)]
 )
-def test_a_killed_worker_loses_and_doubles_nothing(deadly, tmp_path, kills):
-    port = deadly.server_address[1]
+def test_killed_worker_loses_no_event_and_counts_none_twice(killing_provider, tmp_path, kills):
+    port = killing_provider.server_address[1]
     env = environment(
         tmp_path,
         SERVICES="dashboard",
@@ -110,16 +109,17 @@ def test_a_killed_worker_loses_and_doubles_nothing(deadly, tmp_path, kills):
     )
     assert manage(env, "migrate_databases").returncode == 0
     run = {name: shlex.split(command) for name, command in commands(0, ["dashboard"]).items()}
-    chance = random.Random(kills)
+    rng = random.Random(kills)
     with running(env, *run["beat"]):
         for kill in range(kills):
             with running(env, *run["worker"]) as process:
-                deadly.pages_left = chance.randint(2, 3 * PAGES_A_COMMIT)
-                deadly.victim = process.pid
-                eventually(lambda p=process: p.poll() is not None, f"kill {kill} strikes")
+                killing_provider.pages_left = rng.randint(2, 3 * PAGES_PER_COMMIT)
+                killing_provider.victim = process.pid
+                eventually(lambda p=process: p.poll() is not None, f"kill {kill} ends the worker")
                 assert process.returncode == -signal.SIGKILL
         with running(env, *run["worker"]):
             eventually(
-                lambda: totals(tmp_path) == plain_count(deadly.fake.events), "the end is exact"
+                lambda: stored_totals(tmp_path) == expected_totals(killing_provider.fake.events),
+                "the totals are exact",
             )
     assert "No difference" in manage(env, "verify_dashboard").stdout
