@@ -185,12 +185,12 @@ class DailyTotal(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=TotalKey._fields, name="unique_daily_total"),
+            models.UniqueConstraint(fields=TotalKey._fields, name="unique_hotel_daily_total"),
             models.CheckConstraint(
                 condition=models.Q(date_basis__in=DateBasis.values), name="known_date_basis"
             ),
         ]
-        indexes = [models.Index(fields=["day", "date_basis"], name="daily_total_day")]
+        indexes = [models.Index(fields=["day", "date_basis"], name="hotel_daily_total_day")]
         verbose_name = "day of bookings"
         verbose_name_plural = "bookings by day"
 

@@ -25,8 +25,8 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'day of bookings',
                 'verbose_name_plural': 'bookings by day',
-                'indexes': [models.Index(fields=['day', 'date_basis'], name='daily_total_day')],
-                'constraints': [models.UniqueConstraint(fields=('hotel_id', 'date_basis', 'day'), name='unique_daily_total'), models.CheckConstraint(condition=models.Q(('date_basis__in', ['night_of_stay', 'timestamp'])), name='known_date_basis')],
+                'indexes': [models.Index(fields=['day', 'date_basis'], name='hotel_daily_total_day')],
+                'constraints': [models.UniqueConstraint(fields=('hotel_id', 'date_basis', 'day'), name='unique_hotel_daily_total'), models.CheckConstraint(condition=models.Q(('date_basis__in', ['night_of_stay', 'timestamp'])), name='known_date_basis')],
             },
         ),
         migrations.CreateModel(
