@@ -91,8 +91,8 @@ def test_killed_server_loses_no_message_and_counts_none_twice(env, tmp_path, kil
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
         confirmed = {message["uuid"] for sender in senders for message in list(sender.confirmed)}
-        with sqlite3.connect(tmp_path / "default.sqlite3") as store:
-            rows = store.execute("SELECT uuid FROM stats_message").fetchall()
+        with sqlite3.connect(tmp_path / "default.sqlite3") as database:
+            rows = database.execute("SELECT uuid FROM stats_message").fetchall()
         assert {uuid.replace("-", "") for uuid in confirmed} <= {uuid for (uuid,) in rows}
         assert "No difference" in manage(env, "verify_stats").stdout
     with running(env, *server(port)):
