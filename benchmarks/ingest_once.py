@@ -1,4 +1,4 @@
-"""One side of the ingestion benchmark, in a process of its own: prints events and seconds."""
+"""Run one side of the ingestion benchmark in its own process. Print events and seconds."""
 
 import os
 import sys

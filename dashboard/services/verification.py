@@ -1,9 +1,10 @@
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import date
 
 from dashboard.integrations.data_provider import fetch_pages
 from dashboard.models import Counts, DailyTotal, TotalKey
-from dashboard.services.bulk_insert import Totals, count_events
+from dashboard.services.bulk_insert import count_events
 from dashboard.services.ingestion import Progress, ignore_progress
 
 
@@ -28,10 +29,10 @@ def compare_with_provider(
 
     :raises RemoteServiceUnavailable: if not all events could be read.
     """
-    counted = Totals()
+    counted: defaultdict[TotalKey, Counts] = defaultdict(Counts)
     for page in fetch_pages(hotel_id=hotel_id):
         for key, counts in count_events(page.events).items():
-            counted.add(key, counts)
+            counted[key] = Counts.sum([counted[key], counts])
         progress(page)
     stored = DailyTotal.objects.all() if hotel_id is None else DailyTotal.objects.of_hotel(hotel_id)
     return _find_differences(counted, stored.counts_by_key())
