@@ -6,12 +6,14 @@ import hypothesis
 import pytest
 from django.conf import settings
 from django.core.management import call_command
+from django.test import TransactionTestCase
 from rest_framework.test import APIClient
 
 from common.api_keys.cache import api_key_cache
 from common.rate_limits import rate_limiter
 from dashboard.api import lean
 from stats import services
+from tests.databases import empty_databases
 
 # How fast a busy machine is says nothing about what is tested; where CI runs, each run is the same.
 hypothesis.settings.register_profile(
@@ -29,7 +31,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup, django_db_blocker):
-    """The client's table is the client's to make, and so no migration makes it."""
+    """Create the client's table, which no migration does; empty databases our way."""
+    TransactionTestCase._fixture_teardown = empty_databases
     client = settings.DATABASES["client"]
     if client["NAME"] != client["TEST"]["NAME"]:
         return  # no test that was selected asks for it
