@@ -43,7 +43,10 @@ def _query_for_tables_with_rows(alias: str) -> str:
 def _empty(alias: str, tables: list[str]) -> None:
     connection = connections[alias]
     # The order of the tables does not matter while foreign keys are not checked.
-    with connection.constraint_checks_disabled(), atomic(using=alias):
-        with connection.cursor() as cursor:
-            for table in tables:
-                cursor.execute(f"DELETE FROM {connection.ops.quote_name(table)}")
+    with (
+        connection.constraint_checks_disabled(),
+        atomic(using=alias),
+        connection.cursor() as cursor,
+    ):
+        for table in tables:
+            cursor.execute(f"DELETE FROM {connection.ops.quote_name(table)}")

@@ -19,7 +19,7 @@ def broken_address():
 
     def point(is_unavailable):
         away = {"HOST": "127.0.0.1", "PORT": "1", "NAME": "/nowhere/at/all.sqlite3"}
-        if settings.IS_REAL:
+        if settings.ON_SERVERS:
             away["NAME"] = real["NAME"]
         database.update(away if is_unavailable else real)
 
@@ -62,7 +62,7 @@ class TestAStoreThatIsAway:
 
         assert door.post("/messages", sent()).status_code == 201
 
-    @pytest.mark.skipif(not settings.IS_REAL, reason="SQLite has no read-only sessions")
+    @pytest.mark.skipif(not settings.ON_SERVERS, reason="SQLite has no read-only sessions")
     @pytest.mark.parametrize("path", ["/messages", "/messages/batch"])
     def test_is_503_while_it_is_read_only(self, door, path):
         def make_read_only(flag):
