@@ -1,8 +1,13 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
+# More workers than two cores: some of them wait for processes.
+TEST_WORKERS ?= 3
+PYTEST = $(BIN)/pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder
+# pytest keeps the modules that it rewrites; otherwise each worker takes seconds to do it again.
+unexport PYTHONDONTWRITEBYTECODE
 
 help:  ## what there is
-	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 14
 
 run: .venv/runs  ## web, worker and beat with a demo on http://127.0.0.1:8000, until Ctrl-C
 	@exec $(BIN)/python -m local.launcher
@@ -11,12 +16,17 @@ seed: .venv/runs  ## made-up content for stores that are new
 	@$(BIN)/python manage.py migrate_stores --verbosity 0
 	@$(BIN)/python manage.py seed
 
-test: .venv/tests  ## the tests, on embedded stores and then on PostgreSQL and MariaDB
-	$(BIN)/pytest -n 2 --dist loadfile
-	STORES=real $(BIN)/pytest -n 2 --dist loadfile -m "not soak and not processes"
+test: .venv/tests  ## run the tests on embedded databases, then on PostgreSQL and MariaDB
+	$(PYTEST)
+	TEST_DATABASES=servers $(PYTEST)
 
-soak: .venv/tests  ## long runs with kills and restarts
+test-full: .venv/tests  ## run the long tests of real processes, which `make test` leaves out
+	$(PYTEST) -m "full and not soak"
+
+soak: .venv/tests  ## run for hours of kills, restarts and generated examples
 	$(BIN)/pytest -m soak
+	$(PYTEST) -m hypothesis --hypothesis-profile thorough
+	TEST_DATABASES=servers $(PYTEST) -m hypothesis --hypothesis-profile thorough
 
 check: .venv/tests  ## what must hold before a commit lands
 	$(BIN)/ruff check .
@@ -49,4 +59,4 @@ shell: .venv/runs  ## a Python shell with the models
 	$(BIN)/pip install --quiet --disable-pip-version-check --only-binary :all: -r requirements-dev.txt
 	@touch $@
 
-.PHONY: help run seed test soak check fix bench screenshots shell
+.PHONY: help run seed test test-full soak check fix bench screenshots shell

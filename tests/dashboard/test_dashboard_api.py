@@ -444,7 +444,6 @@ class TestHotelsAndYears:
     year=st.sampled_from([2019, 2020, 2021]),
     period=st.sampled_from(["day", "month", "year"]),
 )
-@settings(deadline=None)
 def test_every_period_adds_up_to_the_days_of_the_year(rows, year, period):
     DailyTotal.objects.all().delete()
     for day, (bookings, cancellations) in rows.items():

@@ -603,9 +603,7 @@ events_of_any_time = st.builds(
     knows_recorded=st.booleans(),
     failing=st.sets(st.integers(0, 40), max_size=6),
 )
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_order_repetition_and_failure_end_in_a_plain_count(
     batches, page_size, knows_recorded, failing, db_is_empty
 ):

@@ -16,7 +16,7 @@ import responses
 from local.launcher import commands
 from tests.dashboard.fake_provider import Clock, FakeProvider, event
 from tests.dashboard.test_ingestion import plain_count
-from tests.processes import environment, eventually, manage, running
+from tests.processes import copy_migrated_databases, environment, eventually, manage, running
 
 pytestmark = pytest.mark.processes
 
@@ -96,7 +96,12 @@ def totals(folder: Path):
 
 
 @pytest.mark.parametrize(
-    "kills", [pytest.param(3, id="3"), pytest.param(10, id="10", marks=pytest.mark.soak)]
+    "kills",
+    [
+        1,
+        pytest.param(3, id="3", marks=pytest.mark.full),
+        pytest.param(10, id="10", marks=pytest.mark.soak),
+    ],
 )
 def test_a_killed_worker_loses_and_doubles_nothing(deadly, tmp_path, kills):
     port = deadly.server_address[1]
@@ -108,7 +113,7 @@ def test_a_killed_worker_loses_and_doubles_nothing(deadly, tmp_path, kills):
         INGEST_LEASE_SECONDS="1",
         SILENCED_CHECKS="dashboard.E001",  # for such a short lease
     )
-    assert manage(env, "migrate_databases").returncode == 0
+    copy_migrated_databases(env)
     run = {name: shlex.split(command) for name, command in commands(0, ["dashboard"]).items()}
     chance = random.Random(kills)
     with running(env, *run["beat"]):

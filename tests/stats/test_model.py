@@ -129,14 +129,13 @@ class Service(RuleBasedStateMachine):
         assert ledger.differences() == []
 
 
+@pytest.mark.hypothesis
 @pytest.mark.django_db(transaction=True)
 def test_the_service_is_its_model():
     run_state_machine_as_test(
         Service,
         settings=settings(
-            max_examples=40,
             stateful_step_count=15,
-            deadline=None,
             suppress_health_check=list(HealthCheck),
         ),
     )
