@@ -200,6 +200,7 @@ def test_a_row_of_the_clients_is_opened_and_its_customer_texted(stack):
     assert stack.output().count("+447700900123") == 1
 
 
+@pytest.mark.full
 def test_every_container_is_healthy(stack):
     for service in ("web", "dataprovider", "worker", "worker-repairjobs", "beat"):
         eventually(lambda: stack.is_healthy(service), f"{service} is healthy")  # noqa: B023
@@ -214,6 +215,7 @@ def test_nobody_has_made_up_jobs_where_the_client_is_on_a_server(stack):
     assert requests.get(stack.url("web", "/client/jobs"), timeout=PATIENCE).status_code == 404
 
 
+@pytest.mark.full
 def test_migrating_again_changes_nothing(stack):
     again = stack.migrate()
 
@@ -262,6 +264,7 @@ class Sender(threading.Thread):
         return answer.ok
 
 
+@pytest.mark.full
 def test_a_rolling_restart_loses_no_message_that_is_sent_again(stack):
     names = ["web 2", "web 3"]
     senders = [
@@ -290,6 +293,7 @@ def test_a_rolling_restart_loses_no_message_that_is_sent_again(stack):
             assert set(sender.refused) <= {"ConnectionError"}, sender.refused
 
 
+@pytest.mark.full
 def test_two_beats_and_two_workers_of_which_one_ends_do_everything_once(stack):
     job_ids = range(201, 221)
     with (
@@ -307,6 +311,7 @@ def test_two_beats_and_two_workers_of_which_one_ends_do_everything_once(stack):
     assert [stack.output().count(f"+447700900{i}") for i in job_ids] == [1] * len(job_ids)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("service", ["worker", "dataprovider", "beat"])
 def test_sigterm_ends_a_process_by_itself(stack, service):
     process = stack.processes[service]

@@ -119,7 +119,7 @@ class TestCount:
 
         assert BoundedPaginator(messages, 2).estimate is None
 
-    @pytest.mark.skipif(not project.IS_REAL, reason="SQLite keeps no estimates")
+    @pytest.mark.skipif(not project.ON_SERVERS, reason="SQLite keeps no estimates")
     @pytest.mark.parametrize("model", ["stats.message", "repairjobs.job"])
     def test_can_be_estimated_on_servers(self, model):
         from django.apps import apps

@@ -57,7 +57,7 @@ def signed_in(live_server, session, *, width=1280, **looks):
         browser.close()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.full)])
 def test_pages_draw_and_complain_of_nothing(live_server, session, scheme):
     said, asked = [], []
     with signed_in(live_server, session, color_scheme=scheme) as page:
@@ -82,7 +82,7 @@ def test_pages_draw_and_complain_of_nothing(live_server, session, scheme):
     assert {is_dark for _, _, is_dark in found} == {scheme == "dark"}
 
 
-@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("width", [pytest.param(1280, marks=pytest.mark.full), 390])
 def test_pages_are_as_wide_as_the_window(live_server, session, width):
     report = DeliveryReport.objects.create(
         digest="0123456789abcdef" * 4,

@@ -13,7 +13,10 @@ from tests.dashboard.factories import DailyTotalFactory
 from tests.repairjobs import desk
 from tests.repairjobs.factories import ClientJobFactory
 
-pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
+pytestmark = [
+    pytest.mark.django_db(transaction=True, databases="__all__"),
+    pytest.mark.engine_independent,
+]
 
 
 @pytest.fixture

@@ -28,6 +28,7 @@ from tests.common.doors import METHODS, closed_doors, key
 from tests.processes import (
     PATIENCE,
     answers,
+    copy_migrated_databases,
     environment,
     eventually,
     free_port,
@@ -452,7 +453,7 @@ class TestCommands:
 @pytest.mark.processes
 def test_a_process_of_one_service_asks_for_keys_by_default(tmp_path):
     env = environment(tmp_path, SERVICES="dataprovider", PORT=str(free_port()))
-    assert manage(env, "migrate_databases").returncode == 0
+    copy_migrated_databases(env)
     made = [manage(env, "create_api_key", "x", "--services", name) for name in SERVICES[:2]]
     web = [sys.executable, "-m", "granian", "--interface", "wsgi", "config.wsgi:application"]
     url = f"http://127.0.0.1:{env['PORT']}"

@@ -8,7 +8,7 @@ from tests.common.doors import key
 from tests.common.test_keys import MESSAGE, post
 from tests.processes import PATIENCE
 
-pytestmark = pytest.mark.django_db(databases="__all__")
+pytestmark = [pytest.mark.django_db(databases="__all__"), pytest.mark.engine_independent]
 
 
 @pytest.fixture(autouse=True)

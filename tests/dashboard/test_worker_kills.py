@@ -15,7 +15,7 @@ import responses
 from local.launcher import commands
 from tests.dashboard.counting import expected_totals
 from tests.dashboard.fake_provider import Clock, FakeProvider, event, parse_parameters
-from tests.processes import environment, eventually, manage, running
+from tests.processes import copy_migrated_databases, environment, eventually, manage, running
 
 pytestmark = pytest.mark.processes
 
@@ -95,7 +95,12 @@ def stored_totals(folder: Path):
 
 
 @pytest.mark.parametrize(
-    "kills", [pytest.param(3, id="3"), pytest.param(10, id="10", marks=pytest.mark.soak)]
+    "kills",
+    [
+        1,
+        pytest.param(3, id="3", marks=pytest.mark.full),
+        pytest.param(10, id="10", marks=pytest.mark.soak),
+    ],
 )
 def test_killed_worker_loses_no_event_and_counts_none_twice(killing_provider, tmp_path, kills):
     port = killing_provider.server_address[1]
@@ -107,7 +112,7 @@ def test_killed_worker_loses_no_event_and_counts_none_twice(killing_provider, tm
         INGEST_LEASE_SECONDS="1",
         SILENCED_CHECKS="dashboard.E001",  # for such a short lease
     )
-    assert manage(env, "migrate_databases").returncode == 0
+    copy_migrated_databases(env)
     run = {name: shlex.split(command) for name, command in commands(0, ["dashboard"]).items()}
     rng = random.Random(kills)
     with running(env, *run["beat"]):

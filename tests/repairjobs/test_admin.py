@@ -301,14 +301,20 @@ def _away(*args, **kwargs):
 
 
 class TestLists:
-    @pytest.fixture
-    def some(self, job, phone):
-        for number in (2, 3):
-            ClientJobFactory(job_id=number, mobile="none" if number == 2 else "07700 900124")
-        desk.collect()
-        desk.run()
-        desk.pay(1)
-        OptOut.objects.create(number="+447700900456", since=NOON)
+    @pytest.fixture(scope="class")
+    @classmethod
+    def some(cls, shared_rows):
+        with shared_rows("default", "repairjobs", "client"):
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(sms, "send", desk.Phone().send)
+                desk.go_live()
+                for number, mobile in [(1, "07700 900123"), (2, "none"), (3, "07700 900124")]:
+                    ClientJobFactory(job_id=number, mobile=mobile)
+                    desk.collect()
+                desk.run()
+            desk.pay(1)
+            OptOut.objects.create(number="+447700900456", since=NOON)
+            yield
 
     def ids(self, answer):
         return {row.pk for row in answer.context["cl"].result_list}

@@ -132,9 +132,7 @@ class TestPut:
         assert store.get("00001") == document("00001")
         assert store.get("00002") == document("00002")
 
-    @hypothesis_settings(
-        max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-    )
+    @hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(versions=st.lists(st.integers(-(2**40), 2**40), min_size=1, max_size=8))
     def test_in_any_order_ends_with_the_newest(self, store, versions):
         job_id = f"order-{next(ids)}"
@@ -144,9 +142,7 @@ class TestPut:
 
         assert store.get(job_id)["version_put"] == max(versions)
 
-    @hypothesis_settings(
-        max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-    )
+    @hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(
         content=st.recursive(
             st.none()
@@ -342,6 +338,7 @@ class TestDocuments:
             documents().ping()
 
 
+@pytest.mark.engine_independent
 class TestMongo:
     def test_keeps_one_document_a_job_by_itself(self, mongo_documents, mongo_url):
         mongo_documents.put(document(), version=1)

@@ -2,7 +2,7 @@ import random
 
 import pytest
 
-from repairjobs import history
+from repairjobs import history, sms
 from repairjobs.models import ClientJob, Job, JobStatus, Payment, Sms, SmsKind
 from repairjobs.reconciliation import differences
 from tests.repairjobs import desk
@@ -18,20 +18,24 @@ def made_up(*, days, seed=1):
 
 
 class TestAPast:
-    @pytest.fixture(autouse=True)
-    def _past(self, phone):
-        desk.go_live()
-        made_up(days=45)
-        assert Job.objects.filter(status=JobStatus.CLOSED).exists()
-        desk.run()
-        self.phone = phone
+    @pytest.fixture(scope="class", autouse=True)
+    @classmethod
+    def received(cls, shared_rows):
+        with shared_rows("repairjobs", "client"), pytest.MonkeyPatch.context() as patch:
+            phone = desk.Phone()
+            patch.setattr(sms, "send", phone.send)
+            desk.go_live()
+            made_up(days=45)
+            assert Job.objects.filter(status=JobStatus.CLOSED).exists()
+            desk.run()
+            yield phone.received
 
     def test_is_what_the_client_and_the_documents_say(self):
         assert list(differences(progress=lambda done: None)) == []
         assert Job.objects.count() == ClientJob.objects.count()
 
-    def test_texts_nobody_and_leaves_nobody_to_text(self):
-        assert self.phone.received == []
+    def test_texts_nobody_and_leaves_nobody_to_text(self, received):
+        assert received == []
 
     def test_has_jobs_in_every_state(self):
         counts = Job.objects.by_status()

@@ -211,14 +211,13 @@ class Desk(RuleBasedStateMachine):
         assert not (job.paid_at and job.is_completed) or job.closed_at
 
 
+@pytest.mark.hypothesis
 @pytest.mark.django_db(databases=["repairjobs", "client"])
 def test_whatever_happens_nobody_is_texted_twice_and_all_agree_in_the_end():
     run_state_machine_as_test(
         Desk,
         settings=settings(
-            max_examples=100,
             stateful_step_count=25,
-            deadline=None,
             derandomize=True,
             suppress_health_check=list(HealthCheck),
         ),

@@ -399,6 +399,7 @@ def test_a_client_that_is_away_is_503(api, monkeypatch):
     assert not ClientJob.objects.exists()
 
 
+@pytest.mark.engine_independent
 def test_a_mongodb_is_among_what_must_be_ready(api, settings):
     settings.MONGO_URL = "mongodb://127.0.0.1:9/?serverSelectionTimeoutMS=10"
 

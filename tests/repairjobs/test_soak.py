@@ -218,7 +218,7 @@ def office(vonage, tmp_path, workers):
 @pytest.mark.parametrize(
     ("jobs", "workers", "rounds"),
     [
-        pytest.param(100, 2, 1, id="100"),
+        pytest.param(100, 2, 1, id="100", marks=pytest.mark.full),
         pytest.param(2_000, 5, 4, id="2000", marks=pytest.mark.soak),
     ],
 )

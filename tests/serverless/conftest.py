@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes import environment, manage
+from tests.processes import copy_migrated_databases, environment
 from tests.serverless.gateway import HOST
 from tests.serverless.local import Function
 
@@ -15,10 +15,7 @@ Start = Callable[..., Function]
 @pytest.fixture(scope="session")
 def new_stores(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("new")
-    migrated = manage(environment(folder), "migrate_databases")
-    assert migrated.returncode == 0, migrated.stderr
-    made = manage(environment(folder), "create_client_database")
-    assert made.returncode == 0, made.stderr
+    copy_migrated_databases(environment(folder))
     return folder
 
 

@@ -101,6 +101,7 @@ class TestAJob:
 
 
 class TestTime:
+    @pytest.mark.full
     def test_that_is_over_leaves_the_rest_to_the_next_invocation(self, own_cloud, stores):
         collect = own_cloud("collect_jobs", "repairjobs")
         text = own_cloud("run_sms_outbox", "repairjobs", SMS_PER_SECOND="3")
@@ -147,6 +148,7 @@ class TestTime:
         assert vonage.posts == 2
 
 
+@pytest.mark.full
 class TestTenAtOnce:
     def test_text_everybody_once(self, own_cloud, stores):
         collect = own_cloud("collect_jobs", "repairjobs")

@@ -64,7 +64,7 @@ class Outage:
     def begin(self):
         end_sessions()
         unreachable = {"HOST": "127.0.0.1", "PORT": "1", "NAME": "/nowhere/at/all.sqlite3"}
-        if settings.IS_REAL:
+        if settings.ON_SERVERS:
             unreachable["NAME"] = self.address["NAME"]
         self.database.update(unreachable)
         # SQLite has no sessions to end.

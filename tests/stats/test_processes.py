@@ -15,6 +15,7 @@ import requests
 from tests.processes import (
     PATIENCE,
     answers,
+    copy_migrated_databases,
     environment,
     eventually,
     free_port,
@@ -38,7 +39,7 @@ def server(port):
 @pytest.fixture
 def env(tmp_path):
     env = environment(tmp_path, SERVICES="stats", API_KEYS_REQUIRED="false")
-    assert manage(env, "migrate_databases").returncode == 0
+    copy_migrated_databases(env)
     return env
 
 
@@ -66,7 +67,12 @@ class Sender(threading.Thread):
 
 
 @pytest.mark.parametrize(
-    "kills", [pytest.param(3, id="3"), pytest.param(20, id="20", marks=pytest.mark.soak)]
+    "kills",
+    [
+        1,
+        pytest.param(3, id="3", marks=pytest.mark.full),
+        pytest.param(20, id="20", marks=pytest.mark.soak),
+    ],
 )
 def test_killed_server_loses_no_message_and_counts_none_twice(env, tmp_path, kills):
     port = free_port()
@@ -137,7 +143,9 @@ class TestARealServer:
         assert peaks
         return sum(peaks) / 1024
 
-    @pytest.mark.parametrize("path", ["/messages", "/messages/batch"])
+    @pytest.mark.parametrize(
+        "path", [pytest.param("/messages", marks=pytest.mark.full), "/messages/batch"]
+    )
     def test_body_of_50_mb_gets_413_in_bounded_memory(self, url, path):
         body = b"[" + b'{"a": 1},' * 5_500_000 + b"{}]"
         before = self.memory()

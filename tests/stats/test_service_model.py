@@ -137,14 +137,13 @@ class Service(RuleBasedStateMachine):
         assert find_differences() == []
 
 
+@pytest.mark.hypothesis
 @pytest.mark.django_db(transaction=True)
 def test_service_answers_as_its_model_does():
     run_state_machine_as_test(
         Service,
         settings=settings(
-            max_examples=40,
             stateful_step_count=15,
-            deadline=None,
             suppress_health_check=list(HealthCheck),
         ),
     )
