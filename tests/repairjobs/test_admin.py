@@ -145,14 +145,14 @@ class TestWhatIsAsked:
         answer = ask(action)
 
         (unknown,) = Sms.objects.filter(state="unknown")
-        assert (answer.context["count"], answer.context["named"]) == (1, [str(unknown)])
-        assert "Left out: 2, of which none is in doubt." in answer.content.decode()
+        assert (answer.context["count"], answer.context["row_names"]) == (1, [str(unknown)])
+        assert "Selected rows that are left out: 2." in answer.content.decode()
 
     def test_is_all_that_is_done(self, ask, admin_client):
         asked = ask("send_again")
         Sms.objects.update(state="unknown")
-        sent = {name: [] for name, _ in asked.context["sent"]}
-        for name, value in asked.context["sent"]:
+        sent = {name: [] for name, _ in asked.context["hidden_fields"]}
+        for name, value in asked.context["hidden_fields"]:
             sent[name].append(value)
 
         done = admin_client.post("/admin/repairjobs/sms/", sent | {"confirmed": "yes"}, follow=True)
@@ -162,14 +162,14 @@ class TestWhatIsAsked:
 
     def test_is_asked_anew_where_there_are_others_by_now(self, ask, admin_client):
         everything = {"select_across": "1", "confirmed": "yes"}
-        sent = dict(ask("send_again").context["sent"]) | everything
+        sent = dict(ask("send_again").context["hidden_fields"]) | everything
         Sms.objects.update(state="unknown")
 
         again = admin_client.post("/admin/repairjobs/sms/", sent)
 
         assert again.context["count"] == 3
         assert Sms.objects.filter(state="unknown").count() == 3
-        sent = dict(again.context["sent"]) | everything
+        sent = dict(again.context["hidden_fields"]) | everything
         done = admin_client.post("/admin/repairjobs/sms/", sent, follow=True)
         assert [str(told) for told in done.context["messages"]] == ["Settled 3 SMS."]
 
@@ -178,7 +178,9 @@ class TestWhatIsAsked:
         answer = ask(action, state="accepted")
 
         (told,) = answer.context["messages"]
-        assert str(told) == "None of those 2 is in doubt: nothing was done."
+        assert str(told) == (
+            "Nothing was done. This action applies only to SMS whose outcome is unknown."
+        )
         assert told.level_tag == "warning"
         assert answer.redirect_chain
 
@@ -208,9 +210,9 @@ class TestAcknowledge:
         client = someone("view_job", "change_job")
 
         asked = client.get(self.PAGE)
-        assert asked.context["named"] == [FLAG]
+        assert asked.context["row_names"] == [FLAG]
         assert desk.attention(1) == [FLAG]
-        client.post(self.PAGE, dict(asked.context["sent"]))
+        client.post(self.PAGE, dict(asked.context["hidden_fields"]))
 
         assert desk.attention(1) == []
         entry = LogEntry.objects.get()
@@ -221,7 +223,7 @@ class TestAcknowledge:
         offered = f'href="{self.PAGE}"'
 
         assert offered in client.get("/admin/repairjobs/job/1/change/").content.decode()
-        client.post(self.PAGE, dict(client.get(self.PAGE).context["sent"]))
+        client.post(self.PAGE, dict(client.get(self.PAGE).context["hidden_fields"]))
 
         assert offered not in client.get("/admin/repairjobs/job/1/change/").content.decode()
 
@@ -480,14 +482,14 @@ class TestCards:
 
     def test_that_alarm_stand_above_all_others(self, job, phone, admin_client):
         calm = admin_client.get("/admin/").content.decode()
-        assert "To be looked at" not in calm
+        assert 'aria-label="Alarms"' not in calm
 
         ClientJobFactory(job_id=2, mobile="none")
         desk.collect()
         desk.run()
         page = admin_client.get("/admin/").content.decode()
 
-        above = page[page.index("To be looked at") : page.index("<section")]
+        above = page[page.index('aria-label="Alarms"') : page.index("<section")]
         assert re.findall('href="(.*?)">(.*?) <strong.*?>(.*?)<', above) == [
             ("/admin/repairjobs/job/?attention=yes", "Repair jobs: Needs attention", "1")
         ]

@@ -7,7 +7,7 @@ from django.utils import timezone
 from repairjobs.masking import masked_number
 from repairjobs.models import Job, OptOut, Sms
 from repairjobs.services import hearing, texting
-from tests.common.doors import key
+from tests.common.routes import key_header
 from tests.repairjobs import desk
 from tests.repairjobs.factories import ClientJobFactory
 
@@ -55,7 +55,7 @@ def secrets_in(text):
 
 class TestTheAPI:
     def ask(self, api, path, **fields):
-        answer = api.get(path, headers=key("repairjobs", **fields))
+        answer = api.get(path, headers=key_header("repairjobs", **fields))
         assert answer.status_code == 200
         return json.dumps(answer.json(), ensure_ascii=False)
 
@@ -71,7 +71,7 @@ class TestTheAPI:
         assert ("+44••••••0456" in shown) == (path in PATHS)
 
     def test_masks_what_a_write_answers_too(self, api, job):
-        headers = key("repairjobs", sees_personal_data=False)
+        headers = key_header("repairjobs", sees_personal_data=False)
 
         sent = api.post("/jobs/123/messages", {"text": "Heyho"}, format="json", headers=headers)
         moved = api.put(

@@ -17,7 +17,7 @@ def send(folder):
             channel._put("q", {"number": number, "padding": "x" * 2_000})
 
 
-def test_a_message_is_seen_only_when_it_is_whole(tmp_path):
+def test_a_reader_never_sees_an_incomplete_message(tmp_path):
     sender = multiprocessing.get_context("spawn").Process(target=send, args=[tmp_path])
     sender.start()
     numbers = []

@@ -1,4 +1,4 @@
-"""Every door of the project, as the URLconf has them."""
+"""All routes of the project, read from the URLconf."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -9,32 +9,35 @@ from common.api_keys.models import ApiKey
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 OPEN = {"healthz", "readyz", "metrics", "docs", "schema", "schemas", "webhooks", "admin"}
-FILLED = {"<str:uuid>": "a596b362-08be-419f-8070-9c3055566e7c", "<str:part_id>": "1"}
+PARAMETERS = {
+    "<str:uuid>": "a596b362-08be-419f-8070-9c3055566e7c",
+    "<str:part_id>": "1",
+    "<str:job_id>": "123",
+}
 
 
-class Door(NamedTuple):
+class Route(NamedTuple):
     path: str
     service: str
 
 
-def key(*services: str, **fields: object) -> dict[str, str]:
-    """The header of a new key."""
-    _, text = ApiKey.objects.create_key(name="test", services=list(services), **fields)
-    return {"Authorization": f"Api-Key {text}"}
+def key_header(*services: str, **fields: object) -> dict[str, str]:
+    """Create an API key and return its header."""
+    _, key = ApiKey.objects.create_key(name="test", services=list(services), **fields)
+    return {"Authorization": f"Api-Key {key}"}
 
 
-def closed_doors() -> list[Door]:
-    """All routes but those that the contract opens to all."""
-    doors = []
+def protected_routes() -> list[Route]:
+    """Return all routes except those that the contract opens to everybody."""
+    routes = []
     for pattern in _patterns(get_resolver()):
         path = "/" + str(pattern.pattern)
-        for placeholder, value in FILLED.items():
+        for placeholder, value in PARAMETERS.items():
             path = path.replace(placeholder, value)
-        path = path.replace("<str:job_id>", "123")
         assert "<" not in path
         if path.split("/")[1] not in OPEN:
-            doors.append(Door(path, pattern.callback.__module__.partition(".")[0]))
-    return doors
+            routes.append(Route(path, pattern.callback.__module__.partition(".")[0]))
+    return routes
 
 
 def _patterns(resolver: URLResolver) -> Iterator[URLPattern]:

@@ -1,4 +1,4 @@
-"""Celery's brokers: real workers run what a real beat sent, each what is in its own queue."""
+"""Celery on Redis and RabbitMQ: real beat and workers, one queue per service."""
 
 import os
 import sqlite3
@@ -30,7 +30,7 @@ def rabbitmq_url():
 @pytest.mark.parametrize(
     "broker", ["redis_url", pytest.param("rabbitmq_url", marks=pytest.mark.full)]
 )
-def test_beat_wakes_the_worker_of_each_queue(broker, request, tmp_path):
+def test_each_worker_runs_the_scheduled_jobs_of_its_own_queue(broker, request, tmp_path):
     env = environment(
         tmp_path,
         BROKER_URL=request.getfixturevalue(broker),
@@ -49,14 +49,14 @@ def test_beat_wakes_the_worker_of_each_queue(broker, request, tmp_path):
         running(env, CELERY, "--quiet", "-A", "config", "beat"),
     ):
         collected, ingested = "collect_jobs: imported=1", "ingest_events stopped"
-        eventually(lambda: collected in said(tmp_path, "repairjobs"), "a job is collected")
-        eventually(lambda: ingested in said(tmp_path, "dashboard"), "an ingestion is tried")
+        eventually(lambda: collected in said(tmp_path, "repairjobs"), "a job is imported")
+        eventually(lambda: ingested in said(tmp_path, "dashboard"), "an ingestion was tried")
         assert collected not in said(tmp_path, "dashboard")
         assert ingested not in said(tmp_path, "repairjobs")
 
 
 def worker(env, queue):
-    """A worker with a log of its own."""
+    """Start a worker that writes its own log file."""
     log = Path(env["DATA_DIR"], f"{queue}.log")
     options = ["--pool", "prefork", "--concurrency", "1", "--queues", queue, "-n", f"{queue}@%h"]
     celery = [CELERY, "--quiet", "-A", "config", "worker", *options]

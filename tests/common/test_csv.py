@@ -12,7 +12,7 @@ def written(value):
 
 
 class TestCSV:
-    def test_quotes_as_rfc_4180_says(self):
+    def test_text_is_quoted_as_rfc_4180_says(self):
         rows = [{"type": 'a "b", c\nd', "count": 1}]
 
         assert write_csv(Table("t", ["type", "count"], rows)) == (
@@ -20,7 +20,7 @@ class TestCSV:
         )
 
     @pytest.mark.parametrize("text", ["A", "", "SMS 1", "a=1", "'", "é", "1-2"])
-    def test_leaves_text_as_it_is(self, text):
+    def test_ordinary_text_is_unchanged(self, text):
         assert written(text) == text
 
     @pytest.mark.parametrize(
@@ -40,8 +40,8 @@ class TestCSV:
             "\u00a0=1",
         ],
     )
-    def test_keeps_spreadsheets_from_running_text(self, text):
+    def test_a_formula_gets_an_apostrophe_in_front(self, text):
         assert written(text) == f"'{text}"
 
-    def test_leaves_numbers_alone(self):
+    def test_negative_numbers_are_unchanged(self):
         assert written(-1) == "-1"
