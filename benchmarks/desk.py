@@ -44,13 +44,13 @@ def collect(new: int) -> float:
     from django.utils import timezone
 
     from repairjobs.models import ClientJob
-    from repairjobs.services import collecting
+    from repairjobs.services import job_import
 
     last = ClientJob.objects.order_by("job_id").last()
     assert last
     rows = [ClientJob(job_id=last.pk + 1 + number, **MADE_UP) for number in range(new)]
     ClientJob.objects.bulk_create(rows)
-    return _seconds(lambda: collecting.collect_jobs(at=timezone.now()), expected=new)
+    return _seconds(lambda: job_import.import_new_jobs(at=timezone.now()), expected=new)
 
 
 def follow(changed: int) -> float:
@@ -58,60 +58,62 @@ def follow(changed: int) -> float:
     from django.db.models import Case, Value, When
     from django.utils import timezone
 
-    from repairjobs.models import ClientJob, Errand, Job
-    from repairjobs.services import following
+    from repairjobs.models import ClientJob, Job, OutboxTask
+    from repairjobs.services import job_sync
 
-    Errand.objects.all().delete()
+    OutboxTask.objects.all().delete()
     ids = list(Job.objects.under_way().exclude(status="NEW").values_list("pk", flat=True))
     chosen = ids[:: len(ids) // changed][:changed] if changed else []
     other = Case(When(status="OPENED", then=Value("IN PROGRESS")), default=Value("OPENED"))
     ClientJob.objects.filter(pk__in=chosen).update(status=other)
-    return _seconds(lambda: following.follow_jobs(at=timezone.now()), expected=changed)
+    return _seconds(lambda: job_sync.sync_jobs(at=timezone.now()), expected=changed)
 
 
 def sweep() -> float:
     """Sweep one piece of the table, in which nothing is new."""
     from django.utils import timezone
 
-    from repairjobs.services import collecting
+    from repairjobs.services import job_import
 
-    return _seconds(lambda: collecting.sweep_jobs(at=timezone.now()), expected=0)
+    return _seconds(lambda: job_import.scan_table(at=timezone.now()), expected=0)
 
 
 def collect_first(expected: int) -> tuple[float, float, float]:
     """Collect into an empty store: seconds, MiB before and at most."""
     from django.utils import timezone
 
-    from repairjobs.services import collecting
+    from repairjobs.services import job_import
 
     before = _resident()
-    seconds = _seconds(lambda: collecting.collect_jobs(at=timezone.now()), expected=expected)
+    seconds = _seconds(lambda: job_import.import_new_jobs(at=timezone.now()), expected=expected)
     return seconds, before, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def go_live() -> None:
     """Say that the first collect of an empty store is over."""
-    from repairjobs.models import Collection
+    from repairjobs.models import ImportCursor
 
-    Collection.objects.update_or_create(pk=1, defaults={"is_live": True})
+    ImportCursor.objects.update_or_create(pk=1, defaults={"is_live": True})
 
 
-def run_errands(kind: str) -> float:
-    """Work off errands of a kind, a second, in one run; SMS are printed to nowhere."""
+def run_outbox(kind: str) -> float:
+    """Run outbox tasks of a kind, a second, in one run; SMS are printed to nowhere."""
     from django.utils import timezone
 
-    from repairjobs import errands
-    from repairjobs.models import Errand, ErrandKind
+    from repairjobs.models import OutboxTask
+    from repairjobs.services.outbox.registry import TASK_KINDS
+    from repairjobs.services.outbox.runner import run_outbox
 
-    owed = Errand.objects.filter(kind=kind)
+    owed = OutboxTask.objects.filter(kind=kind)
     before, started = owed.count(), time.perf_counter()
-    errands.run_errands(ErrandKind(kind), clock=timezone.now)
+    [task_kind] = [each for each in TASK_KINDS if each.name == kind]
+    run_outbox(task_kind, clock=timezone.now)
     return (before - owed.count()) / (time.perf_counter() - started)
 
 
 def reconcile() -> float:
     """Compare everything; what differs is told, and counts for nothing here."""
-    from repairjobs.reconciliation import differences
+    from repairjobs.services.reconciliation import differences
 
     started = time.perf_counter()
     for _ in differences(progress=lambda count: None):
@@ -123,9 +125,9 @@ def fill_documents(count: int) -> None:
     """Documents in MongoDB: nine of ten of closed jobs; those in progress are flagged."""
     from django.conf import settings
 
-    from repairjobs.documents import documents
+    from repairjobs.integrations.documents import document_store
 
-    documents().get("00000")  # which makes the indexes
+    document_store().get("00000")  # which makes the indexes
     with pymongo.MongoClient[dict[str, Any]](settings.MONGO_URL) as client:
         for start in range(0, count, PAGE):
             client["repairjobs"]["jobs"].insert_many(
@@ -173,7 +175,7 @@ def ask_for_each() -> float:
 
     def look() -> int:
         return sum(
-            ClientJob.objects.get(pk=job.pk).plain_status != job.status
+            ClientJob.objects.get(pk=job.pk).normalized_status != job.status
             for job in Job.objects.under_way()
         )
 
@@ -185,10 +187,10 @@ def ask_for_each() -> float:
 
 def read_new() -> float:
     """What a collect that finds nothing asks the client, by PyMySQL."""
-    from repairjobs.models import Collection
-    from repairjobs.services.collecting import LOOK_BACK
+    from repairjobs.models import ImportCursor
+    from repairjobs.services.job_import import LOOK_BACK
 
-    watermark = Collection.objects.current().watermark
+    watermark = ImportCursor.objects.current().watermark
     assert watermark is not None
     behind = "FROM Jobs WHERE Job_id > %s"
 

@@ -362,7 +362,7 @@ class TestNavigation:
         assert {link: capfirst(opts.verbose_name_plural) for link, opts in lists.items()} == titles
         assert len(set(titles.values()) - {"Events"}) == len(titles) - 1
         assert titles["/admin/repairjobs/sms/"] == "SMS"
-        assert titles["/admin/repairjobs/errand/"] == "Owed errands"
+        assert titles["/admin/repairjobs/outboxtask/"] == "Outbox"
         assert titles["/admin/dashboard/dailytotal/"] == "Bookings by day"
         assert titles["/admin/admin/logentry/"] == "Log entries"
 

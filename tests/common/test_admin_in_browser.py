@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 from playwright.sync_api import sync_playwright
 
-from repairjobs.models import DeliveryReport
+from repairjobs.models import DeliveryReceipt
 from stats.models import DailyTotal
 from tests.processes import not_tested
 
@@ -87,7 +87,7 @@ def test_pages_draw_their_charts_without_errors_in_the_console(live_server, sess
 
 @pytest.mark.parametrize("width", [pytest.param(1280, marks=pytest.mark.full), 390])
 def test_pages_fit_into_the_window(live_server, session, width):
-    report = DeliveryReport.objects.create(
+    report = DeliveryReceipt.objects.create(
         digest="0123456789abcdef" * 4,
         message_uuid="f" * 64,
         reference="r" * 100,

@@ -7,31 +7,34 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission
 from django.utils import timezone
 
-from repairjobs import documents, errands, sms
-from repairjobs.cards import cards
+from repairjobs.integrations.documents.base import DocumentsUnavailable
+from repairjobs.integrations.documents.sql import SqlDocumentStore
+from repairjobs.integrations.sms.base import InboundMessage, SmsNotSent, SmsUnknown
 from repairjobs.models import (
     ClientJob,
-    Errand,
-    ErrandKind,
     Job,
     OptOut,
+    OutboxKind,
+    OutboxTask,
     Payment,
     Sms,
 )
-from repairjobs.services import hearing, parts, texting
-from tests.repairjobs import desk
-from tests.repairjobs.factories import NOON, ClientJobFactory
+from repairjobs.services import parts, private_messages, sms_webhooks
+from repairjobs.services.outbox.base import TaskKind
+from repairjobs.widgets import widgets
+from tests.support.repairjobs import workflow_driver as driver
+from tests.support.repairjobs.factories import NOON, ClientJobFactory
 
-FLAG = "the client's row has gone"
+FLAG = "the client deleted the row"
 
 pytestmark = pytest.mark.django_db(databases="__all__")
 
 
 @pytest.fixture
 def job(phone):
-    desk.go_live()
+    driver.go_live()
     ClientJobFactory(job_id=1)
-    desk.collect()
+    driver.import_jobs()
 
 
 @pytest.fixture
@@ -52,64 +55,66 @@ def operate(client, django_user_model):
 
 
 @pytest.mark.parametrize(
-    ("action", "texts"), [("settle_as_sent", 1), ("send_again", 2)], ids=["sent", "not sent"]
+    ("action", "texts"), [("resolve_as_sent", 1), ("send_again", 2)], ids=["sent", "not sent"]
 )
 def test_settles_sms_that_may_have_left(job, phone, operate, action, texts):
-    phone.answers = [sms.SmsUnknown("timeout")]
-    desk.run()
-    assert desk.attention(1)
+    phone.answers = [SmsUnknown("timeout")]
+    driver.run_outbox()
+    assert driver.attention_of(1)
 
-    assert operate("sms", action, Sms.objects.all()) == ["Settled 1 SMS."]
-    desk.run()
+    assert operate("sms", action, Sms.objects.all()) == ["SMS resolved: 1."]
+    driver.run_outbox()
 
     assert len(phone.received) == texts
-    assert desk.status_of(1) == ("OPENED", "OPENED", "OPENED")
-    assert desk.attention(1) == []
-    assert operate("sms", action, Sms.objects.all()) == ["Settled 0 SMS."]
-    desk.run()
+    assert driver.statuses_of(1) == ("OPENED", "OPENED", "OPENED")
+    assert driver.attention_of(1) == []
+    assert operate("sms", action, Sms.objects.all()) == ["SMS resolved: 0."]
+    driver.run_outbox()
     assert len(phone.received) == texts
     entry = LogEntry.objects.get()
     assert entry.user.username == "operator"
-    assert entry.change_message.startswith("Settled: it was")
-    assert any("settled by hand" in note for note in desk.ledger(1))
+    assert entry.change_message in {"Marked as sent.", "Sent again."}
+    assert any("resolved by hand" in note for note in driver.ledger_of(1))
 
 
 def test_makes_due_what_was_given_up(job, phone, operate):
-    phone.answers = [sms.SmsNotSent("refused")] * errands.MAX_ATTEMPTS
-    for _ in range(errands.MAX_ATTEMPTS):
-        desk.run()
-        desk.wait(hours=1)
-    assert Errand.objects.quarantined().count() == 1
+    phone.answers = [SmsNotSent("refused")] * TaskKind.max_attempts
+    for _ in range(TaskKind.max_attempts):
+        driver.run_outbox()
+        driver.let_time_pass(hours=1)
+    assert OutboxTask.objects.dead_letters().count() == 1
 
-    assert operate("errand", "retry", Errand.objects.all()) == ["1 errands are due now."]
-    desk.run()
+    assert operate("outboxtask", "retry", OutboxTask.objects.all()) == [
+        "Tasks that are due now: 1."
+    ]
+    driver.run_outbox()
 
     assert len(phone.received) == 1
-    assert desk.status_of(1)[0] == "OPENED"
-    assert LogEntry.objects.get().change_message == "Due now, with all attempts before it."
-    assert "EVENT sms is due now, by hand" in desk.ledger(1)
+    assert driver.statuses_of(1)[0] == "OPENED"
+    assert LogEntry.objects.get().change_message == "Due now, with no attempts used."
+    assert "EVENT sms task retried by hand" in driver.ledger_of(1)
 
 
-@pytest.mark.parametrize("page", ["sms", "errand", "job", "jobtransaction"])
+@pytest.mark.parametrize("page", ["sms", "outboxtask", "job", "jobtransaction"])
 def test_adds_changes_and_deletes_nothing_by_hand(job, client, django_user_model, page):
     client.force_login(django_user_model.objects.create_superuser("operator"))
-    before = Sms.objects.count(), Errand.objects.count()
+    before = Sms.objects.count(), OutboxTask.objects.count()
 
     assert client.get(f"/admin/repairjobs/{page}/add/").status_code == 403
-    first = Errand.objects.get(kind=ErrandKind.SMS).pk
-    assert client.post(f"/admin/repairjobs/errand/{first}/delete/").status_code == 403
+    first = OutboxTask.objects.get(kind=OutboxKind.SMS).pk
+    assert client.post(f"/admin/repairjobs/outboxtask/{first}/delete/").status_code == 403
 
-    assert (Sms.objects.count(), Errand.objects.count()) == before
+    assert (Sms.objects.count(), OutboxTask.objects.count()) == before
 
 
 @pytest.mark.parametrize(
-    ("page", "action"), [("sms", "settle_as_sent"), ("sms", "send_again"), ("errand", "retry")]
+    ("page", "action"), [("sms", "resolve_as_sent"), ("sms", "send_again"), ("outboxtask", "retry")]
 )
 def test_is_asked_first(job, phone, client, django_user_model, page, action):
     client.force_login(django_user_model.objects.create_superuser("operator"))
-    phone.answers = [sms.SmsUnknown("timeout")]
-    desk.run(ErrandKind.SMS)
-    row = (Sms if page == "sms" else Errand).objects.first()
+    phone.answers = [SmsUnknown("timeout")]
+    driver.run_outbox(OutboxKind.SMS)
+    row = (Sms if page == "sms" else OutboxTask).objects.first()
 
     answer = client.post(
         f"/admin/repairjobs/{page}/", {"action": action, "_selected_action": [row.pk]}
@@ -126,9 +131,9 @@ class TestWhatIsAsked:
     def ask(self, job, phone, admin_client):
         for number in (2, 3):
             ClientJobFactory(job_id=number)
-        desk.collect()
-        phone.answers = [sms.SmsUnknown("timeout")]
-        desk.run()
+        driver.import_jobs()
+        phone.answers = [SmsUnknown("timeout")]
+        driver.run_outbox()
 
         def ask(action, **which):
             chosen = [row.pk for row in Sms.objects.filter(**which)]
@@ -140,13 +145,13 @@ class TestWhatIsAsked:
 
         return ask
 
-    @pytest.mark.parametrize("action", ["settle_as_sent", "send_again"])
+    @pytest.mark.parametrize("action", ["resolve_as_sent", "send_again"])
     def test_is_of_sms_that_may_have_left_alone(self, ask, action):
         answer = ask(action)
 
         (unknown,) = Sms.objects.filter(state="unknown")
         assert (answer.context["count"], answer.context["row_names"]) == (1, [str(unknown)])
-        assert "Selected rows that are left out: 2." in answer.content.decode()
+        assert "Left out: 2, of which none is in doubt." in answer.content.decode()
 
     def test_is_all_that_is_done(self, ask, admin_client):
         asked = ask("send_again")
@@ -157,7 +162,7 @@ class TestWhatIsAsked:
 
         done = admin_client.post("/admin/repairjobs/sms/", sent | {"confirmed": "yes"}, follow=True)
 
-        assert [str(told) for told in done.context["messages"]] == ["Settled 1 SMS."]
+        assert [str(told) for told in done.context["messages"]] == ["SMS resolved: 1."]
         assert Sms.objects.filter(state="unknown").count() == 2
 
     def test_is_asked_anew_where_there_are_others_by_now(self, ask, admin_client):
@@ -171,16 +176,14 @@ class TestWhatIsAsked:
         assert Sms.objects.filter(state="unknown").count() == 3
         sent = dict(again.context["hidden_fields"]) | everything
         done = admin_client.post("/admin/repairjobs/sms/", sent, follow=True)
-        assert [str(told) for told in done.context["messages"]] == ["Settled 3 SMS."]
+        assert [str(told) for told in done.context["messages"]] == ["SMS resolved: 3."]
 
-    @pytest.mark.parametrize("action", ["settle_as_sent", "send_again"])
+    @pytest.mark.parametrize("action", ["resolve_as_sent", "send_again"])
     def test_is_nothing_where_there_is_nothing_to_do(self, ask, action):
         answer = ask(action, state="accepted")
 
         (told,) = answer.context["messages"]
-        assert str(told) == (
-            "Nothing was done. This action applies only to SMS whose outcome is unknown."
-        )
+        assert str(told) == "None of those 2 is in doubt: nothing was done."
         assert told.level_tag == "warning"
         assert answer.redirect_chain
 
@@ -188,10 +191,10 @@ class TestWhatIsAsked:
 class TestAcknowledge:
     @pytest.fixture
     def gone(self, job):
-        desk.run()
+        driver.run_outbox()
         ClientJob.objects.all().delete()
-        desk.follow()
-        assert desk.attention(1) == [FLAG]
+        driver.sync_jobs()
+        assert driver.attention_of(1) == [FLAG]
 
     @pytest.fixture
     def someone(self, client, django_user_model):
@@ -211,12 +214,15 @@ class TestAcknowledge:
 
         asked = client.get(self.PAGE)
         assert asked.context["row_names"] == [FLAG]
-        assert desk.attention(1) == [FLAG]
+        assert driver.attention_of(1) == [FLAG]
         client.post(self.PAGE, dict(asked.context["hidden_fields"]))
 
-        assert desk.attention(1) == []
+        assert driver.attention_of(1) == []
         entry = LogEntry.objects.get()
-        assert (entry.user.username, entry.change_message) == ("someone", "Marked 1 as seen.")
+        assert (entry.user.username, entry.change_message) == (
+            "someone",
+            "Flags marked as seen: 1.",
+        )
 
     def test_is_offered_while_there_is_something_to_look_at(self, gone, someone):
         client = someone("view_job", "change_job")
@@ -231,7 +237,7 @@ class TestAcknowledge:
         answer = someone("view_job").post(self.PAGE, {"flag": "missing"})
 
         assert answer.status_code == 403
-        assert desk.attention(1) == [FLAG]
+        assert driver.attention_of(1) == [FLAG]
 
 
 class TestJobPage:
@@ -242,20 +248,15 @@ class TestJobPage:
 
     @pytest.fixture
     def lived(self, job, phone):
-        desk.run()
-        texting.send_private_message(job_id=1, text="Your call", at=timezone.now())
-        desk.run()
-        hearing.receive_sms(
-            message_uuid="m-1",
-            sender="447700900123",
-            recipient="447700900999",
-            text="Heyho",
-            at=timezone.now(),
-        )
-        desk.pay(1)
-        parts.add_part(job_id=1, part_number="B-7", name="Belt", quantity=2)
-        desk.run()
-        Errand.objects.owe(Job.objects.get(), ErrandKind.STATUS, "CLOSED")
+        driver.run_outbox()
+        private_messages.send_private_message(job_id=1, text="Your call", at=timezone.now())
+        driver.run_outbox()
+        reply = InboundMessage("m-1", "447700900123", "447700900999", "Heyho")
+        sms_webhooks.receive_message(reply, at=timezone.now())
+        driver.pay(1)
+        parts.add_part(job_id=1, part_number="B-7", name="Belt", quantity=2, at=NOON)
+        driver.run_outbox()
+        OutboxTask.objects.enqueue(Job.objects.get(), OutboxKind.STATUS, "CLOSED")
 
     def test_tells_all_of_a_job_oldest_first(self, lived, admin_client):
         answer = admin_client.get("/admin/repairjobs/job/1/change/")
@@ -280,16 +281,16 @@ class TestJobPage:
 
         assert answer.context["timeline"] == []
         assert not answer.context["parts"]
-        assert not answer.context["errands"]
+        assert not answer.context["outbox_tasks"]
         for secret in ["Customer", "900123", "Heyho", "AB1 2CD"]:
             assert secret not in answer.content.decode()
 
     def test_opens_though_the_documents_are_away(self, lived, admin_client, monkeypatch):
-        monkeypatch.setattr(documents.SqlDocuments, "get", _away)
+        monkeypatch.setattr(SqlDocumentStore, "get", _away)
 
         page = admin_client.get("/admin/repairjobs/job/1/change/").content.decode()
 
-        assert "The store of documents is away." in page
+        assert "The document database is unavailable." in page
 
     def test_asks_a_bounded_number_of_questions(
         self, lived, admin_client, django_assert_max_num_queries
@@ -299,24 +300,18 @@ class TestJobPage:
 
 
 def _away(*args, **kwargs):
-    raise documents.DocumentsUnavailable("away")
+    raise DocumentsUnavailable("away")
 
 
 class TestLists:
-    @pytest.fixture(scope="class")
-    @classmethod
-    def some(cls, shared_rows):
-        with shared_rows("default", "repairjobs", "client"):
-            with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(sms, "send", desk.Phone().send)
-                desk.go_live()
-                for number, mobile in [(1, "07700 900123"), (2, "none"), (3, "07700 900124")]:
-                    ClientJobFactory(job_id=number, mobile=mobile)
-                    desk.collect()
-                desk.run()
-            desk.pay(1)
-            OptOut.objects.create(number="+447700900456", since=NOON)
-            yield
+    @pytest.fixture
+    def some(self, job, phone):
+        for number in (2, 3):
+            ClientJobFactory(job_id=number, mobile="none" if number == 2 else "07700 900124")
+        driver.import_jobs()
+        driver.run_outbox()
+        driver.pay(1)
+        OptOut.objects.create(number="+447700900456", since=NOON)
 
     def ids(self, answer):
         return {row.pk for row in answer.context["cl"].result_list}
@@ -370,12 +365,12 @@ class TestLists:
     def test_of_jobs_tells_when_nobody_knows_which_need_attention(
         self, some, admin_client, monkeypatch
     ):
-        monkeypatch.setattr(documents.SqlDocuments, "find", _away)
+        monkeypatch.setattr(SqlDocumentStore, "find", _away)
 
         answer = admin_client.get("/admin/repairjobs/job/?attention=yes")
 
         assert self.ids(answer) == set()
-        assert "nobody can tell" in answer.content.decode()
+        assert "cannot be listed" in answer.content.decode()
 
     @pytest.mark.parametrize(
         "page",
@@ -385,11 +380,11 @@ class TestLists:
             "payment",
             "part",
             "sms",
-            "errand",
-            "deliveryreport",
+            "outboxtask",
+            "deliveryreceipt",
             "optout",
             "acknowledgement",
-            "collection",
+            "importcursor",
         ],
     )
     @pytest.mark.parametrize("query", ["", "?q=1"])
@@ -415,7 +410,7 @@ class TestLists:
         assert self.ids(answer) == to_it != set()
 
     def test_of_sms_finds_a_job_whose_number_could_be_a_phone_s(self, some, admin_client):
-        job = Job.objects.create(job_id=1_632_960_000, collected_at=NOON)
+        job = Job.objects.create(job_id=1_632_960_000, imported_at=NOON)
         found = Sms.objects.create(job=job, kind="private", state="queued", created_at=NOON)
 
         answer = admin_client.get("/admin/repairjobs/sms/?q=1632960000")
@@ -433,14 +428,14 @@ class TestLists:
         assert self.ids(answer) == {Payment.objects.get().pk}
 
 
-@pytest.mark.parametrize(("is_intended", "word"), [(False, "no"), (True, "yes")])
-def test_says_in_words_what_is_so_or_not(job, admin_client, is_intended, word):
-    Errand.objects.update(is_intended=is_intended)
-    errand = Errand.objects.first()
+@pytest.mark.parametrize(("write_started", "word"), [(False, "no"), (True, "yes")])
+def test_says_in_words_what_is_so_or_not(job, admin_client, write_started, word):
+    OutboxTask.objects.update(write_started=write_started)
+    task = OutboxTask.objects.first()
 
-    page = admin_client.get(f"/admin/repairjobs/errand/{errand.pk}/change/").content.decode()
+    page = admin_client.get(f"/admin/repairjobs/outboxtask/{task.pk}/change/").content.decode()
 
-    shown = page[page.index("Is intended") : page.index("A write to the client may")]
+    shown = page[page.index("Write started") : page.index("The status may have been")]
     assert f">{word}<" in shown.replace("\n", "")
     assert "close_small" not in page
 
@@ -463,33 +458,33 @@ class TestPaymentPage:
 
 class TestCards:
     def shown(self, *models):
-        return list(cards(can_view=lambda model: model in models, at=timezone.now()))
+        return list(widgets(can_view=lambda model: model in models, at=timezone.now()))
 
     def test_tell_what_a_person_must_look_at(self, job, phone):
         ClientJobFactory(job_id=2, mobile="none")
-        phone.answers = [sms.SmsUnknown("timeout")]
-        desk.collect()
-        desk.run()
+        phone.answers = [SmsUnknown("timeout")]
+        driver.import_jobs()
+        driver.run_outbox()
         figures = {card.title: card for card in self.shown("job", "sms")[:3]}
 
         assert figures["Needs attention"].value == "2"
         assert figures["Needs attention"].is_alarm
         assert (figures["Jobs under way"].value, figures["Jobs under way"].note) == (
             "2",
-            "1 of them new",
+            "1 with status NEW",
         )
-        assert figures["Unsettled SMS"].is_alarm
+        assert figures["Unknown SMS"].is_alarm
 
     def test_that_alarm_stand_above_all_others(self, job, phone, admin_client):
         calm = admin_client.get("/admin/").content.decode()
-        assert 'aria-label="Alarms"' not in calm
+        assert "To be looked at" not in calm
 
         ClientJobFactory(job_id=2, mobile="none")
-        desk.collect()
-        desk.run()
+        driver.import_jobs()
+        driver.run_outbox()
         page = admin_client.get("/admin/").content.decode()
 
-        above = page[page.index('aria-label="Alarms"') : page.index("<section")]
+        above = page[page.index("To be looked at") : page.index("<section")]
         assert re.findall('href="(.*?)">(.*?) <strong.*?>(.*?)<', above) == [
             ("/admin/repairjobs/job/?attention=yes", "Repair jobs: Needs attention", "1")
         ]
@@ -497,26 +492,26 @@ class TestCards:
     def test_lead_to_what_they_count(self, job, phone, admin_client):
         for number in (2, 3):
             ClientJobFactory(job_id=number)
-        desk.collect()
-        phone.answers = [sms.SmsUnknown("timeout")]
-        desk.run()
-        Job.objects.filter(pk=2).update(closed_at=NOON)
+        driver.import_jobs()
+        phone.answers = [SmsUnknown("timeout")]
+        driver.run_outbox()
+        Job.objects.filter(pk=2).update(closed_at=NOON, state="closed")
         counted = {
             card.title: len(admin_client.get(card.link).context["cl"].result_list)
-            for card in self.shown("job", "sms", "errand")
+            for card in self.shown("job", "sms", "outboxtask")
             if hasattr(card, "link")
         }
 
         assert counted == {
             "Needs attention": 1,
             "Jobs under way": 2,
-            "Given up for now": 0,
-            "Unsettled SMS": 1,
+            "Dead letters": 0,
+            "Unknown SMS": 1,
         }
 
     def test_chart_statuses_and_outcomes(self, job, phone):
         Sms.objects.update(created_at=timezone.now())
-        desk.run()
+        driver.run_outbox()
         statuses, outcomes = self.shown("job", "sms")[-2:]
 
         assert dict(zip(statuses.labels, statuses.series["Jobs"], strict=True)) == {
@@ -528,13 +523,13 @@ class TestCards:
         assert dict(zip(outcomes.labels, outcomes.series["SMS"], strict=True))["accepted"] == 1
 
     def test_say_that_documents_are_away(self, job, monkeypatch):
-        monkeypatch.setattr(documents.SqlDocuments, "count_attention", _away)
+        monkeypatch.setattr(SqlDocumentStore, "count_attention", _away)
 
-        assert self.shown("job")[0].note == "the store of documents is away"
+        assert self.shown("job")[0].note == "the document database is unavailable"
 
     def test_are_only_for_who_may_see(self, job):
-        assert [card.title for card in self.shown("errand")] == ["Given up for now"]
+        assert [card.title for card in self.shown("outboxtask")] == ["Dead letters"]
 
     def test_ask_five_questions(self, job, django_assert_max_num_queries):
         with django_assert_max_num_queries(5, using="repairjobs"):
-            self.shown("job", "sms", "errand")
+            self.shown("job", "sms", "outboxtask")

@@ -15,15 +15,13 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from pymongo.collection import Collection
 
-from repairjobs import documents as module
-from repairjobs.documents import (
-    DocumentsUnavailable,
-    MongoDocuments,
-    SqlDocuments,
-    documents,
-)
+from repairjobs.integrations.documents import document_store
+from repairjobs.integrations.documents import mongodb as module
+from repairjobs.integrations.documents.base import DocumentsUnavailable
+from repairjobs.integrations.documents.mongodb import MongoDocumentStore
+from repairjobs.integrations.documents.sql import SqlDocumentStore
 from tests.processes import free_port
-from tests.repairjobs.mongod import NoMongod, running_mongod
+from tests.support.repairjobs.mongod import NoMongod, running_mongod
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["repairjobs"])
 
@@ -59,14 +57,14 @@ def store_away(request, monkeypatch, db):
     """A store that nobody answers for."""
     if request.param == "mongo":
         monkeypatch.setattr(module, "CALL_TIMEOUT", 100)
-        yield MongoDocuments(f"mongodb://127.0.0.1:{free_port()}/away")
+        yield MongoDocumentStore(f"mongodb://127.0.0.1:{free_port()}/away")
         return
 
     def fail(*args):
         raise OperationalError("gone away")
 
     with connections["repairjobs"].execute_wrapper(fail):
-        yield SqlDocuments()
+        yield SqlDocumentStore()
 
 
 @pytest.fixture
@@ -91,7 +89,7 @@ def rival_first(store, monkeypatch):
 
         monkeypatch.setattr(Collection, "replace_one", in_between)
 
-    return arrange_sql if isinstance(store, SqlDocuments) else arrange_mongo
+    return arrange_sql if isinstance(store, SqlDocumentStore) else arrange_mongo
 
 
 class TestPut:
@@ -298,7 +296,7 @@ class TestFind:
         for job_id, attention in [("00001", ["look"]), ("00002", []), ("00003", ["look", "here"])]:
             store.put(document(job_id, attention=attention), version=1)
 
-        assert store.count_attention(most=most) == count
+        assert store.count_attention(limit=most) == count
 
 
 class TestAStoreThatIsAway:
@@ -309,7 +307,7 @@ class TestAStoreThatIsAway:
             lambda store: store.get("00123"),
             lambda store: store.get_many(["00123"]),
             lambda store: store.find(status=None, attention=None, after=None, limit=1),
-            lambda store: store.count_attention(most=1),
+            lambda store: store.count_attention(limit=1),
             lambda store: store.ping(),
         ],
         ids=["put", "get", "get_many", "find", "count_attention", "ping"],
@@ -327,15 +325,15 @@ class TestPing:
 class TestDocuments:
     def test_are_in_the_store_that_is_set(self, settings):
         settings.MONGO_URL = ""
-        assert isinstance(documents(), SqlDocuments)
+        assert isinstance(document_store(), SqlDocumentStore)
         settings.MONGO_URL = "mongodb://127.0.0.1/jobs"
-        assert isinstance(documents(), MongoDocuments)
+        assert isinstance(document_store(), MongoDocumentStore)
 
     def test_of_a_url_that_is_none_are_unavailable(self, settings):
         settings.MONGO_URL = "mongodb:/nowhere"
 
         with pytest.raises(DocumentsUnavailable):
-            documents().ping()
+            document_store().ping()
 
 
 @pytest.mark.engine_independent
@@ -392,7 +390,7 @@ class TestMongo:
     def test_gets_over_a_frozen_a_killed_and_a_restarted_server(self, mongo_url):
         try:
             with running_mongod() as server:
-                store = MongoDocuments(server.url)
+                store = MongoDocumentStore(server.url)
                 store.put(document(status="OPENED"), version=1)
 
                 server.process.send_signal(signal.SIGSTOP)

@@ -8,27 +8,37 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from repairjobs import client, errands, sms
-from repairjobs.documents_table import JobDocument
+from repairjobs.integrations import client_database, sms
+from repairjobs.integrations.sms.base import (
+    InboundMessage,
+    Receipt,
+    SmsNotSent,
+    SmsRefused,
+    SmsUnknown,
+)
+from repairjobs.integrations.sms.vonage import DELIVERY_STATES
 from repairjobs.models import (
     ClientJob,
-    Collection,
-    DeliveryReport,
-    Departure,
-    Errand,
-    ErrandKind,
+    DeliveryReceipt,
+    ImportCursor,
     Job,
+    JobDocument,
     JobTransaction,
     OptOut,
+    OutboxKind,
+    OutboxTask,
     Payment,
     Sms,
     SmsKind,
+    SmsSendSlot,
 )
-from repairjobs.reconciliation import differences
-from repairjobs.services import collecting, hearing, jobs, telling, texting
-from tests.repairjobs import desk
-from tests.repairjobs.desk import NOON
-from tests.repairjobs.factories import ClientJobFactory
+from repairjobs.services import job_import, sms_delivery, sms_webhooks, status_updates
+from repairjobs.services.outbox import document_task, runner
+from repairjobs.services.outbox.registry import TASK_KINDS
+from repairjobs.services.reconciliation import differences
+from tests.support.repairjobs import workflow_driver as driver
+from tests.support.repairjobs.factories import ClientJobFactory
+from tests.support.repairjobs.workflow_driver import NOON
 
 IDS = [1, 2000]
 ids = st.sampled_from(IDS)
@@ -36,18 +46,16 @@ statuses = st.sampled_from(
     ["NEW", " new", "OPENED", "In Progress", "JOB COMPLETED", "job completed ", "CLOSED", "LOST"]
 )
 mobiles = st.sampled_from(["07700 900123", "+447700900456", "none", None])
-answers = st.sampled_from(
-    [None, sms.SmsRefused("422"), sms.SmsNotSent("429"), sms.SmsUnknown("timeout")]
-)
-TABLES = [Errand, DeliveryReport, Sms, OptOut, Payment, JobTransaction, JobDocument, Job]
-TABLES += [Collection, Departure, ClientJob]
+answers = st.sampled_from([None, SmsRefused("422"), SmsNotSent("429"), SmsUnknown("timeout")])
+TABLES = [OutboxTask, DeliveryReceipt, Sms, OptOut, Payment, JobTransaction, JobDocument, Job]
+TABLES += [ImportCursor, SmsSendSlot, ClientJob]
 DEADLY = [
-    (ErrandKind.SMS, texting, "begin_attempt"),
-    (ErrandKind.SMS, texting, "record_accepted"),
-    (ErrandKind.SMS, texting, "record_unknown"),
-    (ErrandKind.STATUS, telling, "intend_status"),
-    (ErrandKind.STATUS, client, "compare_and_set"),
-    (ErrandKind.DOCUMENT, jobs, "record_documents_written"),
+    (OutboxKind.SMS, sms_delivery, "begin_attempt"),
+    (OutboxKind.SMS, sms_delivery, "record_accepted"),
+    (OutboxKind.SMS, sms_delivery, "record_unknown"),
+    (OutboxKind.STATUS, status_updates, "mark_write_started"),
+    (OutboxKind.STATUS, client_database, "compare_and_set"),
+    (OutboxKind.DOCUMENT, document_task, "record_documents_written"),
 ]
 
 
@@ -63,20 +71,24 @@ class Desk(RuleBasedStateMachine):
         for model in TABLES:
             model.objects.all().delete()
         self.patch = pytest.MonkeyPatch()
-        self.patch.setattr(sms, "send", self.send)
-        self.patch.setattr(client, "compare_and_set", self.compare_and_set(client.compare_and_set))
+        self.patch.setitem(sms.PROVIDERS, "console", lambda: self)
+        self.patch.setattr(
+            client_database,
+            "compare_and_set",
+            self.compare_and_set(client_database.compare_and_set),
+        )
         self.answer = None
         self.sent = Counter()  # by our reference
         self.put = Counter()  # what changed the client's table, by job and status
         self.payments = {}
         self.deaths = 0  # of workers that were about to write to the client, or just had
-        desk.go_live()
+        driver.go_live()
         ClientJobFactory(job_id=1)
-        desk.collect()
+        driver.import_jobs()
 
     def send(self, *, to, text, reference):
         answer, self.answer = self.answer, None
-        if answer is None or isinstance(answer, sms.SmsUnknown):
+        if answer is None or isinstance(answer, SmsUnknown):
             self.sent[reference] += 1
         if answer:
             raise answer
@@ -97,7 +109,7 @@ class Desk(RuleBasedStateMachine):
 
     @rule(job_id=ids, status=statuses)
     def the_client_sets(self, job_id, status):
-        desk.put(job_id, status)
+        driver.set_client_status(job_id, status)
 
     @rule(job_id=ids, mobile=mobiles)
     def the_client_corrects(self, job_id, mobile):
@@ -109,23 +121,24 @@ class Desk(RuleBasedStateMachine):
 
     @rule()
     def we_look(self):
-        desk.collect()
-        desk.follow()
+        driver.import_jobs()
+        driver.sync_jobs()
 
     @rule()
     def we_sweep(self):
-        collecting.sweep_jobs(at=NOON)
+        job_import.scan_table(at=NOON)
 
-    @rule(answer=answers, kind=st.sampled_from(ErrandKind))
+    @rule(answer=answers, kind=st.sampled_from(OutboxKind))
     def we_run(self, answer, kind):
         self.answer = answer
-        desk.run(kind)
+        driver.run_outbox(kind)
 
     @rule(answer=answers, where=st.sampled_from(DEADLY), after=st.booleans())
     def we_die(self, answer, where, after):
         self.answer = answer
         kind, owner, name = where
         original = getattr(owner, name)
+        task_kind = next(each for each in TASK_KINDS if each.name == kind)
 
         def deadly(*args, **kwargs):
             if after:
@@ -135,35 +148,31 @@ class Desk(RuleBasedStateMachine):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(owner, name, deadly)
             try:
-                errands.run_errands(kind, clock=timezone.now)
+                runner.run_outbox(task_kind, clock=timezone.now)
             except Killed:
-                self.deaths += kind == ErrandKind.STATUS
+                self.deaths += kind == OutboxKind.STATUS
 
     @rule(minutes=st.sampled_from([1, 10, 60]))
     def time_passes(self, minutes):
-        desk.wait(minutes=minutes)
+        driver.let_time_pass(minutes=minutes)
 
     @rule(job_id=ids, reference=st.sampled_from(["P-1", "P-2", "P-3"]))
     def money_comes(self, job_id, reference):
         is_known = Job.objects.filter(pk=job_id).exists()
         if is_known and self.payments.setdefault(reference, job_id) == job_id:
-            desk.pay(job_id, reference)
+            driver.pay(job_id, reference)
 
     @rule(data=st.data(), status=st.sampled_from(["submitted", "delivered", "rejected"]))
     def vonage_reports(self, data, status):
         if self.sent:
             reference = data.draw(st.sampled_from(sorted(self.sent)))
-            hearing.record_delivery(
-                message_uuid=f"uuid-{reference}", reference=reference, status=status, reason="",
-                at=NOON,
-            )  # fmt: skip
+            receipt = Receipt(f"uuid-{reference}", reference, status, DELIVERY_STATES[status], "")
+            sms_webhooks.record_delivery_receipt(receipt, at=NOON)
 
     @rule(text=st.sampled_from(["STOP", "START", "Thanks"]), number=st.integers(1, 3))
     def a_customer_writes(self, text, number):
-        hearing.receive_sms(
-            message_uuid=f"in-{number}-{text}", sender="447700900123", recipient="Repairs",
-            text=text, at=NOON,
-        )  # fmt: skip
+        message = InboundMessage(f"in-{number}-{text}", "447700900123", "Repairs", text)
+        sms_webhooks.receive_message(message, at=NOON)
 
     @invariant()
     def nobody_is_texted_twice(self):
@@ -180,14 +189,14 @@ class Desk(RuleBasedStateMachine):
 
     def calm_down(self):
         for _ in range(6):
-            collecting.sweep_jobs(at=NOON)
+            job_import.scan_table(at=NOON)
             self.we_look()
-            desk.wait(hours=1)
-            desk.run()
+            driver.let_time_pass(hours=1)
+            driver.run_outbox()
 
     def all_agree(self):
         self.nobody_is_texted_twice()
-        assert not Errand.objects.exists()
+        assert not OutboxTask.objects.exists()
         gone = {job.pk for job in Job.objects.filter(is_missing=True)}
         assert gone == set(IDS) & set(Job.objects.values_list("pk", flat=True)) - set(
             ClientJob.objects.values_list("pk", flat=True)
@@ -204,7 +213,7 @@ class Desk(RuleBasedStateMachine):
             self.is_at_rest(job)
 
     def is_at_rest(self, job):
-        notes = desk.ledger(job.pk)
+        notes = driver.ledger_of(job.pk)
         assert notes.count("GET new job") == 1
         assert sum(note.startswith("EVENT payment") for note in notes) == job.payments.count()
         assert job.status != "NEW" or job.closed_at

@@ -4,12 +4,13 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.utils import timezone
 
-from repairjobs.masking import masked_number
+from repairjobs.integrations.sms.base import InboundMessage
 from repairjobs.models import Job, OptOut, Sms
-from repairjobs.services import hearing, texting
+from repairjobs.services import private_messages, sms_webhooks
+from repairjobs.services.masking import mask_number
 from tests.common.routes import key_header
-from tests.repairjobs import desk
-from tests.repairjobs.factories import ClientJobFactory
+from tests.support.repairjobs import workflow_driver as driver
+from tests.support.repairjobs.factories import ClientJobFactory
 
 pytestmark = pytest.mark.django_db(databases="__all__")
 
@@ -20,7 +21,7 @@ SECRETS = ["Firstly", "Lastly", "ZZ9 9ZZ", "07700 900456", "+447700900456", "447
 @pytest.fixture(autouse=True)
 def closed(settings, phone):
     settings.API_KEYS_REQUIRED = True
-    desk.go_live()
+    driver.go_live()
 
 
 @pytest.fixture
@@ -32,17 +33,12 @@ def job():
         postcode="ZZ9 9ZZ",
         mobile="07700 900456",
     )
-    desk.collect()
-    desk.run()
-    texting.send_private_message(job_id=123, text="Heyho", at=timezone.now())
-    hearing.receive_sms(
-        message_uuid="m-1",
-        sender="447700900456",
-        recipient="447700900999",
-        text="Heyho back",
-        at=timezone.now(),
-    )
-    desk.run()
+    driver.import_jobs()
+    driver.run_outbox()
+    private_messages.send_private_message(job_id=123, text="Heyho", at=timezone.now())
+    reply = InboundMessage("m-1", "447700900456", "447700900999", "Heyho back")
+    sms_webhooks.receive_message(reply, at=timezone.now())
+    driver.run_outbox()
     return Job.objects.get()
 
 
@@ -164,7 +160,7 @@ class TestTheAdmin:
     def test_offers_actions_to_who_may_change(self, sign_in, pages, permissions, is_offered):
         page = sign_in(*permissions).get("/admin/repairjobs/sms/").content.decode()
 
-        assert ("settle_as_sent" in page) == is_offered
+        assert ("resolve_as_sent" in page) == is_offered
 
 
 @pytest.mark.parametrize(
@@ -179,4 +175,4 @@ class TestTheAdmin:
     ],
 )
 def test_a_masked_number_tells_its_end_at_most(number, shown):
-    assert masked_number(number) == shown
+    assert mask_number(number) == shown

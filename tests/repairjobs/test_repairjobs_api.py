@@ -4,13 +4,14 @@ import json
 import pytest
 from django.db import connections
 
-from repairjobs.client import ClientUnavailable
-from repairjobs.models import ClientJob, DeliveryReport, Job, JobTransaction, Payment, Sms
-from repairjobs.services import hearing, parts
-from tests.repairjobs import desk
-from tests.repairjobs.desk import NOON
-from tests.repairjobs.factories import ClientJobFactory
-from tests.repairjobs.fake_vonage import FakeVonage
+from repairjobs.integrations.client_database import ClientUnavailable
+from repairjobs.integrations.sms.base import InboundMessage
+from repairjobs.models import ClientJob, DeliveryReceipt, Job, JobTransaction, Payment, Sms
+from repairjobs.services import parts, sms_webhooks
+from tests.support.repairjobs import workflow_driver as driver
+from tests.support.repairjobs.factories import ClientJobFactory
+from tests.support.repairjobs.fake_vonage import FakeVonage
+from tests.support.repairjobs.workflow_driver import NOON
 
 pytestmark = pytest.mark.django_db(databases="__all__")
 
@@ -19,14 +20,14 @@ PAYMENT = {"reference": "P-1", "amount": "120.00", "currency": "GBP"}
 
 @pytest.fixture(autouse=True)
 def live(phone):
-    desk.go_live()
+    driver.go_live()
 
 
 @pytest.fixture
 def job():
     ClientJobFactory(job_id=123)
-    desk.collect()
-    desk.run()
+    driver.import_jobs()
+    driver.run_outbox()
     return Job.objects.get()
 
 
@@ -57,8 +58,8 @@ class TestJobs:
         ClientJobFactory(job_id=1)
         ClientJobFactory(job_id=2, mobile="none")
         ClientJobFactory(job_id=3, status="CLOSED")
-        desk.collect()
-        desk.run()
+        driver.import_jobs()
+        driver.run_outbox()
 
         def ids(query):
             return [job["job_id"] for job in api.get(f"/jobs{query}").json()]
@@ -70,8 +71,8 @@ class TestJobs:
 
     def test_come_in_pages(self, api):
         ClientJobFactory.create_batch(5)
-        desk.collect()
-        desk.run()
+        driver.import_jobs()
+        driver.run_outbox()
         url, seen = "/jobs?limit=2", []
 
         while url:
@@ -113,7 +114,7 @@ class TestTransactions:
     def test_are_listed_in_the_ledgers_own_words(self, api, job):
         rows = api.get("/jobs/00123/transactions").json()
 
-        assert [row["Update_note"] for row in rows] == desk.ledger(123)
+        assert [row["Update_note"] for row in rows] == driver.ledger_of(123)
         assert list(rows[0]) == ["Job_id", "Job_status", "creationDate", "Update_note"]
         assert rows[0]["Job_id"] == 123
         assert rows[0]["creationDate"].endswith("Z")
@@ -153,11 +154,11 @@ class TestPayments:
 
         assert [answer.status_code for answer in answers] == [201, 200]
         assert answers[0].json() == answers[1].json() == PAYMENT
-        assert desk.ledger(123).count("EVENT payment P-1 received") == 1
+        assert driver.ledger_of(123).count("EVENT payment P-1 received") == 1
 
     def test_under_a_known_reference_conflict(self, api, job):
         ClientJobFactory(job_id=124)
-        desk.collect()
+        driver.import_jobs()
         self.post(api)
 
         assert self.post(api, amount="12.00").json()["conflicts"] == {
@@ -175,12 +176,12 @@ class TestPayments:
 
     def test_are_taken_for_a_closed_job_too(self, api, job):
         self.post(api)
-        desk.put(123, "JOB COMPLETED")
-        desk.follow()
-        desk.run()
+        driver.set_client_status(123, "JOB COMPLETED")
+        driver.sync_jobs()
+        driver.run_outbox()
 
         assert self.post(api, reference="P-2").status_code == 201
-        assert desk.run() == 1
+        assert driver.run_outbox() == 1
 
     @pytest.mark.parametrize(
         "changes",
@@ -212,9 +213,9 @@ class TestPayments:
 class TestMessages:
     def test_show_both_ways(self, api, job, phone):
         sent = api.post("/jobs/123/messages", {"text": "Come at noon"}, format="json")
-        desk.run()
-        reply = {"sender": "447700900123", "recipient": "447700900999", "text": "Yes"}
-        hearing.receive_sms(message_uuid="in-1", at=desk.NOON, **reply)
+        driver.run_outbox()
+        reply = InboundMessage("in-1", "447700900123", "447700900999", "Yes")
+        sms_webhooks.receive_message(reply, at=NOON)
 
         rows = api.get("/jobs/123/messages").json()
 
@@ -227,7 +228,7 @@ class TestMessages:
 
     def test_to_nobody_are_refused(self, api):
         ClientJobFactory(job_id=1, mobile=None)
-        desk.collect()
+        driver.import_jobs()
 
         answer = api.post("/jobs/1/messages", {"text": "Hello"}, format="json")
 
@@ -248,7 +249,7 @@ class TestParts:
         moved = api.patch(
             f"/jobs/123/parts/{added.json()['id']}", {"status": "fitted"}, format="json"
         )
-        desk.run()
+        driver.run_outbox()
 
         assert (added.status_code, added.json()["status"]) == (201, "needed")
         assert (moved.status_code, moved.json()["status"]) == (200, "fitted")
@@ -258,8 +259,8 @@ class TestParts:
 
     def test_of_another_job_are_404(self, api, job):
         ClientJobFactory(job_id=124)
-        desk.collect()
-        part = parts.add_part(job_id=124, part_number="P", name="Pump", quantity=1)
+        driver.import_jobs()
+        part = parts.add_part(job_id=124, part_number="P", name="Pump", quantity=1, at=NOON)
 
         answer = api.patch(f"/jobs/123/parts/{part.pk}", {"status": "fitted"}, format="json")
 
@@ -275,7 +276,7 @@ class TestParts:
         assert (answer.status_code, list(answer.json())) == (400, list(changes))
 
     def test_take_no_other_status(self, api, job):
-        part = parts.add_part(job_id=123, part_number="P", name="Pump", quantity=1)
+        part = parts.add_part(job_id=123, part_number="P", name="Pump", quantity=1, at=NOON)
 
         answer = api.patch(f"/jobs/123/parts/{part.pk}", {"status": "lost"}, format="json")
 
@@ -292,7 +293,7 @@ class TestSandbox:
         refused = api.post("/client/jobs", {"Client_mobile": "07700 900123"}, format="json")
 
         assert refused.status_code == 409
-        assert "no id is left" in refused.json()["detail"]
+        assert "there is no id after" in refused.json()["detail"]
 
     def test_adds_and_changes_the_clients_rows(self, api):
         added = api.post("/client/jobs", {"Client_mobile": "07700 900123"}, format="json")
@@ -331,7 +332,7 @@ class TestWebhooks:
 
         assert answers == [200, 200]
         assert Sms.objects.get().state == "delivered"
-        assert DeliveryReport.objects.count() == 1
+        assert DeliveryReceipt.objects.count() == 1
 
     @pytest.mark.parametrize(
         "options",
@@ -351,7 +352,7 @@ class TestWebhooks:
         assert answer.status_code == 401
         assert answer.headers["WWW-Authenticate"] == "Bearer"
         assert Sms.objects.get().state == "accepted"
-        assert not DeliveryReport.objects.exists()
+        assert not DeliveryReceipt.objects.exists()
 
     def test_that_were_altered_change_nothing(self, api, hook):
         authorization = hook.authorization()
@@ -375,7 +376,7 @@ class TestWebhooks:
         answers = [self.post(api, hook, "inbound").status_code for _ in range(2)]
 
         assert answers == [200, 200]
-        assert desk.sms_of(123)[-1] == ("inbound", "received")
+        assert driver.sms_of(123)[-1] == ("inbound", "received")
         assert Sms.objects.filter(kind="inbound").count() == 1
 
     @pytest.mark.parametrize("body", [b"[]", b"x", b"{}", b'{"message_uuid": 5}', b"\xff"])
@@ -390,7 +391,7 @@ def test_a_client_that_is_away_is_503(api, monkeypatch):
     def away(*args, **kwargs):
         raise ClientUnavailable("gone")
 
-    monkeypatch.setattr("repairjobs.client.fetch", away)
+    monkeypatch.setattr("repairjobs.integrations.client_database.fetch", away)
 
     answer = api.get("/client/jobs/1")
 
@@ -412,8 +413,8 @@ def test_a_mongodb_is_among_what_must_be_ready(api, settings):
 def test_documents_come_from_mongodb_where_one_is_set(api, settings, mongo_documents):
     settings.MONGO_URL = mongo_documents.url
     ClientJobFactory(job_id=123)
-    desk.collect()
-    desk.run()
+    driver.import_jobs()
+    driver.run_outbox()
 
     assert api.get("/jobs?status=OPENED").json()[0]["job_id"] == "00123"
     assert api.get("/readyz").json()["checks"]["documents"] == "ok"

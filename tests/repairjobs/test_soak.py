@@ -25,9 +25,9 @@ from tests.processes import (
     not_tested,
     running,
 )
-from tests.repairjobs import town
-from tests.repairjobs.mongod import NoMongod, running_mongod
 from tests.servers import MariaDB, NoServer, Redis, our_own
+from tests.support.repairjobs import actors
+from tests.support.repairjobs.mongod import NoMongod, running_mongod
 
 pytestmark = pytest.mark.processes
 
@@ -37,26 +37,26 @@ LONG = 300.0  # seconds; a shop that stands still for so long is stuck
 # What an operator would do in the admin.
 RETRY = """
 from django.utils import timezone
-from repairjobs.models import Errand
-from repairjobs.services.jobs import retry_errand
-for errand in Errand.objects.quarantined():
-    retry_errand(errand, at=timezone.now())
+from repairjobs.models import OutboxTask
+from repairjobs.services.outbox.runner import retry_task
+for task in OutboxTask.objects.dead_letters():
+    retry_task(task, at=timezone.now())
 """
 SETTLE = """
 import json, sys
 from django.utils import timezone
 from repairjobs.models import Sms, SmsState
-from repairjobs.services.texting import settle_sms
+from repairjobs.services.sms_delivery import resolve_sms
 sent = set(json.load(open({known!r})))
 for sms in Sms.objects.filter(state=SmsState.UNKNOWN):
-    settle_sms(sms, was_sent=str(sms.reference) in sent, at=timezone.now())
+    resolve_sms(sms, was_sent=str(sms.reference) in sent, at=timezone.now())
 """
 SORTS = re.compile(
     r"GET new job|GET Job_status (IN PROGRESS|JOB COMPLETED)|PUT Job_status \w+|EVENT payment"
-    r"|EVENT (courtesy|feedback) SMS (accepted|refused|not sent|undeliverable)"
+    r"|EVENT (courtesy|feedback) SMS (accepted|refused|not sent|not delivered)"
 )
 # The operator's own lines, of which there are as many as there was trouble.
-BY_HAND = re.compile(r"EVENT \w+ is due now, by hand|EVENT \w+ SMS settled by hand: ")
+BY_HAND = re.compile(r"EVENT \w+ task retried by hand|EVENT \w+ SMS settled by hand: ")
 
 
 class Office:
@@ -69,7 +69,7 @@ class Office:
         self.mongod = mongod
         self.stack = stack
         port = free_port()
-        self.web = town.Web(f"http://127.0.0.1:{port}")
+        self.web = actors.Web(f"http://127.0.0.1:{port}")
         self.env = environment(
             data,
             SECRET_KEY="for tests alone",
@@ -103,13 +103,13 @@ class Office:
             self.ask(server, None, f"CREATE DATABASE {database} CHARACTER SET utf8mb4")
         for command in ("migrate_databases", "create_client_database"):
             assert manage(self.env, command).returncode == 0
-        for statement in town.HISTORY:
+        for statement in actors.HISTORY:
             self.ask(self.theirs, "client", statement)
         web = self.start(self.web_command)
         self.processes = [*(self.start(command) for command in self.commands), web]
         eventually(lambda: answers(f"{self.web.url}/readyz"), "all stores are there")
         # So that the first jobs are no table that was in use before us.
-        live = "SELECT 1 FROM repairjobs_collection WHERE is_live"
+        live = "SELECT 1 FROM repairjobs_importcursor WHERE is_live"
         eventually(lambda: self.ask(self.ours, "repairjobs", live), "the first collect is over")
 
     def close(self):
@@ -162,12 +162,12 @@ class Office:
         eventually(lambda: self.check(name) == "ok", f"{name} is back")
 
     def check(self, name):
-        answer = town.requests.get(f"{self.web.url}/readyz", timeout=60)
+        answer = actors.requests.get(f"{self.web.url}/readyz", timeout=60)
         assert answer.status_code in {200, 503}, answer.text
         return answer.json()["checks"][name]
 
-    def mischief(self, chance):
-        worker, beat = partial(chance.randrange, self.workers), partial(chance.randrange, BEATS)
+    def mischief(self, rng):
+        worker, beat = partial(rng.randrange, self.workers), partial(rng.randrange, BEATS)
         return {
             "a worker is killed": lambda: self.replace(worker()),
             "another worker is killed": lambda: self.replace(worker()),
@@ -193,7 +193,7 @@ class Office:
         return self.ask(self.theirs, "client", query)[0][0]
 
     def owed(self):
-        query = "SELECT kind, subject, due_at, attempts, last_error FROM repairjobs_errand"
+        query = "SELECT kind, subject, due_at, attempts, last_error FROM repairjobs_outboxtask"
         owed = self.ask(self.ours, "repairjobs", query)
         if any(due_at is None for _, _, due_at, *_ in owed):
             self.operate(RETRY)
@@ -223,13 +223,13 @@ def office(vonage, tmp_path, workers):
     ],
 )
 def test_whatever_fails_each_job_is_closed_and_told_once(office, vonage, jobs, rounds):
-    chance = random.Random(jobs)
+    rng = random.Random(jobs)
     office.open()
     vonage.fail_at_random(seed=jobs, share=1 / 3)
-    client = town.Client(office.theirs, jobs=jobs, chance=random.Random(1))
-    payers = town.Payers(office.theirs, office.web, jobs=jobs, chance=random.Random(2))
-    carrier = town.Carrier(vonage, office.web, chance=random.Random(3))
-    readers = town.Readers(office.web, jobs=jobs, chance=random.Random(4))
+    client = actors.Client(office.theirs, jobs=jobs, rng=random.Random(1))
+    payers = actors.Payers(office.theirs, office.web, jobs=jobs, rng=random.Random(2))
+    carrier = actors.Carrier(vonage, office.web, rng=random.Random(3))
+    readers = actors.Readers(office.web, jobs=jobs, rng=random.Random(4))
     neighbours = [client, payers, carrier, readers]
     for each in neighbours:
         each.start()
@@ -242,8 +242,8 @@ def test_whatever_fails_each_job_is_closed_and_told_once(office, vonage, jobs, r
             if each.error:
                 raise each.error
 
-    mischief = office.mischief(chance)
-    plan = [name for _ in range(rounds) for name in chance.sample(list(mischief), len(mischief))]
+    mischief = office.mischief(rng)
+    plan = [name for _ in range(rounds) for name in rng.sample(list(mischief), len(mischief))]
     for number, name in enumerate(plan, 1):
         mark = jobs * 3 * number // len(plan)
         once(lambda mark=mark: office.steps() >= mark, f"{mark} steps, before {name}")
@@ -279,10 +279,10 @@ def differences(office, vonage, payers, carrier, jobs):
         sort = SORTS.match(note)
         ledger[job_id][sort[0] if sort else note] += 1
     for job_id, status in office.ask(office.theirs, "client", "SELECT Job_id, status FROM history"):
-        written[job_id][town.plain_status(status)] += 1
-    accepted = Counter(town.job_of(each) for each in vonage.accepted)
+        written[job_id][actors.normalized_status(status)] += 1
+    accepted = Counter(actors.job_of(each) for each in vonage.accepted)
     undeliverable = {
-        town.job_of(each) for each in vonage.accepted if each.client_ref in carrier.undeliverable
+        actors.job_of(each) for each in vonage.accepted if each.client_ref in carrier.undeliverable
     }
     found = []
     for job_id in range(1, jobs + 1):
@@ -315,7 +315,7 @@ def outcome(kind, lines, accepted, is_undeliverable):
     if is_undeliverable:
         # Perhaps the first that was heard of it.
         first = lines[f"{sms} accepted"]
-        return {f"{sms} undeliverable": 1} | ({f"{sms} accepted": 1} if first else {})
+        return {f"{sms} not delivered": 1} | ({f"{sms} accepted": 1} if first else {})
     if accepted:
         return {f"{sms} accepted": 1}
     is_refused = bool(lines[f"{sms} refused"])

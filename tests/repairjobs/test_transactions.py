@@ -1,14 +1,14 @@
 import pytest
 from django.db import OperationalError, connections
 
+from common.db.transactions import atomic_with_retry
 from repairjobs.models import OptOut
-from repairjobs.transactions import in_transaction
-from tests.repairjobs.factories import NOON
+from tests.support.repairjobs.factories import NOON
 
 pytestmark = pytest.mark.django_db(databases=["repairjobs", "client"], transaction=True)
 
 
-@in_transaction
+@atomic_with_retry(using="repairjobs")
 def opt_out(number):
     OptOut.objects.create(number=number, since=NOON)
 

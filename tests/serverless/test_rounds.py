@@ -8,13 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from repairjobs.services.collecting import LOOK_BACK
+from repairjobs.services.job_import import LOOK_BACK
 from serverless.handlers import SPARE_SECONDS
 from tests.processes import eventually
-from tests.repairjobs.embedded import EmbeddedStores
-from tests.repairjobs.fake_vonage import Fault, running_vonage
 from tests.serverless.gateway import gateway, http_api, read
 from tests.serverless.local import TIMED_OUT, Failed
+from tests.support.repairjobs.embedded_databases import EmbeddedDatabases
+from tests.support.repairjobs.fake_vonage import Fault, running_vonage
 
 pytestmark = [
     pytest.mark.processes,
@@ -30,7 +30,7 @@ def vonage():
     assert fake.record.problems == []
 
 
-class Stores(EmbeddedStores):
+class Stores(EmbeddedDatabases):
     def put(self, job_id, status):
         self.ask("client", "UPDATE Jobs SET Job_status = ? WHERE Job_id = ?", status, job_id)
 
@@ -138,7 +138,7 @@ class TestTime:
             eventually(lambda: vonage.posts, "an SMS is out")
             text.kill()
             failed = invocation.exception()
-        stores.ask("repairjobs", "UPDATE repairjobs_errand SET due_at = '2020-01-01'")
+        stores.ask("repairjobs", "UPDATE repairjobs_outboxtask SET due_at = '2020-01-01'")
         then = text.invoke()
 
         assert isinstance(failed, Failed)

@@ -109,7 +109,7 @@ class TestFunctions:
         timeouts = [
             each.get("Timeout", OF_ALL["Timeout"])
             for name, each in BY_ROUND.items()
-            if name.endswith("_errands")
+            if name.endswith("_outbox")
         ]
 
         assert len(timeouts) == 3

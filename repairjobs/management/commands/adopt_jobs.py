@@ -6,7 +6,7 @@ from django.utils import timezone
 from tqdm import tqdm
 
 from repairjobs.models import Job
-from repairjobs.services import collecting
+from repairjobs.services.holds import release_held_jobs
 
 
 class Command(BaseCommand):
@@ -22,10 +22,10 @@ class Command(BaseCommand):
         parser.add_argument("--dry-run", action="store_true", help="say how many there are, only")
 
     def handle(self, *, text: bool, dry_run: bool, **options: Any) -> None:
-        held = Job.objects.held().count()
+        on_hold = Job.objects.on_hold().count()
         if dry_run:
-            self.stdout.write(f"Would adopt {held} jobs, {'texting' if text else 'silently'}")
+            self.stdout.write(f"Would release {on_hold} jobs, {'texting' if text else 'silently'}")
             return
-        with tqdm(total=held, unit="job", disable=None) as bar:
-            adopted = collecting.adopt_jobs(text=text, at=timezone.now(), progress=bar.update)
-        self.stdout.write(self.style.SUCCESS(f"Adopted {adopted} jobs"))
+        with tqdm(total=on_hold, unit="job", disable=None) as bar:
+            released = release_held_jobs(text=text, at=timezone.now(), progress=bar.update)
+        self.stdout.write(self.style.SUCCESS(f"Released {released} jobs"))

@@ -5,10 +5,10 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
-from repairjobs.client import ClientUnavailable
-from repairjobs.documents import DocumentsUnavailable
+from repairjobs.integrations.client_database import ClientUnavailable
+from repairjobs.integrations.documents.base import DocumentsUnavailable
 from repairjobs.models import Job
-from repairjobs.reconciliation import Difference, differences, lasting
+from repairjobs.services.reconciliation import Difference, confirmed, differences
 
 LOOKS = 3
 
@@ -30,7 +30,7 @@ class Command(BaseCommand):
                 if not found:
                     break
                 sleep(2 * max(settings.COLLECT_SECONDS, settings.FOLLOW_SECONDS))
-                found = list(lasting(found))
+                found = list(confirmed(found))
         except (ClientUnavailable, DocumentsUnavailable) as error:
             raise CommandError(f"{error} ({len(found)} differences before)") from error
         for it in found:

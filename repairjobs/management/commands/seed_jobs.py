@@ -8,9 +8,11 @@ from django.utils import timezone
 from tqdm import tqdm
 
 from common.management.arguments import at_least
-from repairjobs import errands, history
-from repairjobs.models import ClientJob, ErrandKind, Job
-from repairjobs.services import collecting
+from repairjobs.demo import history
+from repairjobs.models import ClientJob, Job
+from repairjobs.services import job_import
+from repairjobs.services.outbox.document_task import DocumentTask
+from repairjobs.services.outbox.runner import run_outbox
 
 
 class Command(BaseCommand):
@@ -38,15 +40,15 @@ class Command(BaseCommand):
         if ClientJob.objects.exists() or Job.objects.exists():
             self.stdout.write(self.style.SUCCESS("There are jobs already: none made up"))
             return
-        chance, now = random.Random(seed), timezone.now()
-        collecting.collect_jobs(at=now)
-        past = history.arrivals(chance, days=days, until=now)
+        rng, now = random.Random(seed), timezone.now()
+        job_import.import_new_jobs(at=now)
+        past = history.arrivals(rng, days=days, until=now)
         for at in tqdm(past, unit="job", desc="Repaired", disable=None):
-            history.live_through(chance, since=at, until=now)
-        while errands.run_errands(ErrandKind.DOCUMENT, clock=timezone.now):
+            history.simulate_job(rng, since=at, until=now)
+        while run_outbox(DocumentTask, clock=timezone.now):
             pass
         for _ in range(jobs):
-            history.add_new_job(chance)
+            history.add_new_job(rng)
         self.stdout.write(
             self.style.SUCCESS(
                 f"Seeded {len(past) + jobs} of the client's jobs, {jobs} of them new"

@@ -5,9 +5,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
+from common.http_client import RemoteServiceUnavailable
 from common.management.arguments import at_least
-from repairjobs import simulation
-from repairjobs.sandbox_api import SandboxUnavailable
+from repairjobs.demo import simulator
 
 
 class Command(BaseCommand):
@@ -21,10 +21,10 @@ class Command(BaseCommand):
         parser.add_argument("--seed", type=int, help="the same seed makes the same customers")
 
     def handle(self, *, rounds: int, seed: int | None, **options: Any) -> None:
-        chance = random.Random(seed)
+        rng = random.Random(seed)
         try:
             for _ in tqdm(range(rounds), unit="round", disable=None):
-                simulation.simulate_client(chance=chance)
-        except (simulation.NoDemo, SandboxUnavailable) as error:
+                simulator.simulate_client(rng=rng)
+        except (simulator.NoDemo, RemoteServiceUnavailable) as error:
             raise CommandError(str(error)) from error
         self.stdout.write(self.style.SUCCESS(f"Simulated {rounds} rounds"))
