@@ -19,8 +19,7 @@ from common.api_keys.models import ApiKey
 from common.http_client import RemoteServiceUnavailable
 from dashboard.integrations import data_provider
 from dataprovider.integrations import events_api
-from repairjobs import sandbox_api
-from repairjobs.sandbox_api import SandboxUnavailable
+from repairjobs.integrations import sandbox_api
 from tests.common.databases import failing_database
 from tests.common.routes import METHODS, key_header, protected_routes
 from tests.common.wsgi import post
@@ -452,8 +451,8 @@ def test_an_error_about_a_rejected_key_names_the_setting_of_the_key(settings, st
         data_provider.probe()
     with pytest.raises(RemoteServiceUnavailable, match=key_setting):
         events_api.fetch_events(hotel_id=1, first=date(2026, 1, 1), last=date(2026, 1, 2))
-    with pytest.raises(SandboxUnavailable, match=r"\(SANDBOX_KEY\)$"):
-        sandbox_api.jobs("NEW")
+    with pytest.raises(RemoteServiceUnavailable, match=r"\(check SANDBOX_KEY\)$"):
+        sandbox_api.fetch_jobs("NEW")
 
 
 @responses.activate
@@ -461,6 +460,6 @@ def test_the_sandbox_client_sends_its_key(settings):
     settings.SANDBOX_KEY = "abcdefgh.secret"
     route = responses.get(f"http://127.0.0.1:{settings.PORT}/jobs", json=[])
 
-    sandbox_api.jobs("NEW")
+    sandbox_api.fetch_jobs("NEW")
 
     assert route.calls[0].request.headers["Authorization"] == "Api-Key abcdefgh.secret"
