@@ -4,6 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from common.api.csv_renderer import Table
 from common.api.fields import ChoiceField, Int64Field
 from dashboard.models import MEASURES, Counts, DateBasis
 from dashboard.services.report import FIRST_YEAR, LAST_YEAR, Period, Report, ReportQuery
@@ -88,6 +89,22 @@ class ReportSerializer(ReportQuerySerializer):
             "total": counts.to_representation(report.total),
             "ingested_through": report.ingested_through,
         }
+
+
+def report_table(report: Report) -> Table:
+    """Return the rows for CSV, each with the hotel and the date basis."""
+    query = report.query
+    constants = {"hotel_id": query.hotel_id, "by": query.date_basis.value}
+    return Table(
+        f"dashboard-hotel-{query.hotel_id}-{query.year}-by-{query.period}",
+        [*constants, query.period.value, *(measure.name for measure in MEASURES)],
+        [
+            constants
+            | {query.period.value: format_start(query.period, row.start)}
+            | {measure.name: measure.of(row.counts) for measure in MEASURES}
+            for row in report.rows
+        ],
+    )
 
 
 def format_start(period: Period, start: date) -> str | int:

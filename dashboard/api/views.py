@@ -14,10 +14,10 @@ from dashboard.api.pages import MAX_HOTELS, MAX_YEARS, PageData, ReportPageRende
 from dashboard.api.serializers import (
     ReportQuerySerializer,
     ReportSerializer,
-    format_start,
     parse_query,
+    report_table,
 )
-from dashboard.models import MEASURES, DailyTotal
+from dashboard.models import DailyTotal
 from dashboard.services.report import Report, build_report, compare_with_year_before
 
 # Each query parameter, with what is allowed for it.
@@ -67,17 +67,5 @@ class ReportView(StrictView):
         return PageData(hotels, self.report, comparison)
 
     def table(self, content: Any) -> Table:
-        """Return the rows for CSV, each with the hotel and the date basis."""
         assert self.report is not None
-        query = self.report.query
-        constants = {"hotel_id": query.hotel_id, "by": query.date_basis.value}
-        return Table(
-            f"dashboard-hotel-{query.hotel_id}-{query.year}-by-{query.period}",
-            [*constants, query.period.value, *(measure.name for measure in MEASURES)],
-            [
-                constants
-                | {query.period.value: format_start(query.period, row.start)}
-                | {measure.name: measure.of(row.counts) for measure in MEASURES}
-                for row in self.report.rows
-            ],
-        )
+        return report_table(self.report)

@@ -2,7 +2,9 @@ import re
 from datetime import date
 
 import pytest
+from rest_framework.test import APIRequestFactory
 
+from dashboard.api.cached_view import full_view
 from tests.dashboard.factories import DailyTotalFactory
 
 pytestmark = pytest.mark.django_db(databases=["dashboard"])
@@ -48,6 +50,18 @@ class TestPage:
         cells = "<td>12,345</td><td>1,000</td><td>11,345</td><td>53,321</td></tr>"
         assert page.count(cells) == 2  # the row and the total
         assert not re.findall(r"12345|54321|11345|53321", page)
+
+    def test_renderer_of_the_page_needs_no_query(self, django_assert_num_queries):
+        DailyTotalFactory(day=date(2020, 8, 31))
+        request = APIRequestFactory().get(
+            "/dashboard?hotel_id=1&year=2020", HTTP_ACCEPT="text/html"
+        )
+        response = full_view(request)
+
+        with django_assert_num_queries(0, using="dashboard"):
+            response.render()
+
+        assert "2020-08: 3 booked, 1 cancelled, 2 net" in response.content.decode()
 
     def test_page_compares_with_the_year_before(self, api):
         DailyTotalFactory(day=date(2020, 8, 31), bookings=30)
