@@ -142,10 +142,11 @@ def import_batch(stores: Stores) -> None:
     cursor = connection.cursor()
     cursor.execute(f"""
         INSERT INTO repairjobs_job
-            (job_id, type, status, firstname, lastname, postcode, mobile, product_id,
+            (job_id, type, status, state, firstname, lastname, postcode, mobile, product_id,
             product_type, imported_at, is_on_hold, is_missing, closed_at, version)
-        SELECT Job_id, Job_type, Job_status, Client_firstname, Client_lastname, Client_postcode,
-            Client_mobile, Product_id, Product_type, '2021-01-01', 0, 0,
+        SELECT Job_id, Job_type, Job_status, LOWER(Job_status), Client_firstname,
+            Client_lastname, Client_postcode, Client_mobile, Product_id, Product_type,
+            '2021-01-01', 0, 0,
             IF(Job_status = 'CLOSED', '2021-02-01', NULL), 1
         FROM {client}.Jobs""")
     cursor.execute("""

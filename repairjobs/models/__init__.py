@@ -36,6 +36,7 @@ from repairjobs.models.sms import (
     SmsKind,
     SmsSendSlot,
     SmsState,
+    automatic_key,
 )
 
 __all__ = [
@@ -69,6 +70,7 @@ __all__ = [
     "SmsSendSlot",
     "SmsState",
     "UnknownJob",
+    "automatic_key",
     "format_job_id",
     "from_now",
     "in_order",

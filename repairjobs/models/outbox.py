@@ -39,7 +39,7 @@ class OutboxTaskQuerySet(models.QuerySet["OutboxTask"]):
             self.row_of(task).retry()
 
     def enqueue_many(self, kind: OutboxKind, subjects: Mapping[Job, str]) -> None:
-        """Enqueue a task for each of these jobs. None of them may have one of this kind."""
+        """Enqueue a task for each of these jobs, which must not have one of this kind yet."""
         self.bulk_create(
             OutboxTask(job=job, kind=kind, subject=subject, due_at=Now())
             for job, subject in subjects.items()

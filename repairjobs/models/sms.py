@@ -30,6 +30,11 @@ class SmsState(models.TextChoices):
 UNRESOLVED_STATES = (SmsState.QUEUED, SmsState.SENDING, SmsState.UNKNOWN)
 
 
+def automatic_key(kind: SmsKind, job: Job) -> str:
+    """Return the idempotency key of a job's only SMS of this kind."""
+    return f"{kind}:{job.pk}"
+
+
 class SmsQuerySet(models.QuerySet["Sms"]):
     def locked(self, **key: Any) -> "Sms":
         """Return the SMS with this key, locked until the transaction ends."""
@@ -51,8 +56,9 @@ class SmsQuerySet(models.QuerySet["Sms"]):
         """Return the job's SMS that were sent, or attempted."""
         return self.filter(job_id=job_id, attempted_at__isnull=False)
 
-    def with_key(self, idempotency_key: str) -> "Sms | None":
-        return self.filter(idempotency_key=idempotency_key).first()
+    def automatic(self, kind: SmsKind, job: Job) -> "Sms | None":
+        """Return the job's only SMS of this kind, if there is one yet."""
+        return self.filter(idempotency_key=automatic_key(kind, job)).first()
 
     def last_sent_to(self, number: str) -> "Sms | None":
         """Return the SMS that was last sent to a number, or attempted."""

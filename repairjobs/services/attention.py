@@ -14,7 +14,7 @@ class Flag(NamedTuple):
 
 
 def unseen_flags(job: Job) -> list[Flag]:
-    """Return the job's flags that nobody has marked as seen."""
+    """Return the job's flags that no person has marked as seen."""
     seen = {acknowledgement.flag for acknowledgement in job.acknowledgements.all()}
     return [flag for flag in flags(job) if flag.key not in seen]
 

@@ -4,8 +4,8 @@ from datetime import datetime
 
 from common.db.transactions import atomic_with_retry
 from repairjobs.models import Job, OutboxKind, OutboxTask, Sms, SmsKind
-from repairjobs.services.sms_states import find_transition
-from repairjobs.services.sms_texts import draft_sms, why_unreachable
+from repairjobs.services.sms_states import find_transition, why_unreachable
+from repairjobs.services.sms_texts import draft_sms
 
 
 class CannotText(Exception):

@@ -6,8 +6,7 @@ from uuid import UUID
 from common.db.transactions import atomic_with_retry
 from repairjobs.integrations.phone_numbers import normalize_number
 from repairjobs.models import Job, OutboxKind, OutboxTask, Sms, SmsState
-from repairjobs.services.sms_states import SmsEvent
-from repairjobs.services.sms_texts import why_unreachable
+from repairjobs.services.sms_states import SmsEvent, why_unreachable
 from repairjobs.services.workflow import advance_sms
 
 

@@ -1,7 +1,7 @@
 """The state machine of an SMS.
 
 ``SMS_TRANSITIONS`` is the whole machine; docs/repairjobs.md shows it as a diagram. Other modules
-use ``workflow.advance_sms``, because a job may go on when one of its SMS changes.
+use ``workflow.advance_sms``, because a change of an SMS may advance its job.
 """
 
 from datetime import datetime
@@ -12,6 +12,7 @@ from repairjobs.models import (
     UNRESOLVED_STATES,
     Job,
     JobTransaction,
+    OptOut,
     OutboxKind,
     OutboxTask,
     Sms,
@@ -30,10 +31,10 @@ class SmsEvent(StrEnum):
     NO_NUMBER = "no usable number"
     OPTED_OUT = "number opted out"
     RELEASED_SILENTLY = "released silently"
-    RECEIPT_ACCEPTED = "receipt: accepted"
-    RECEIPT_REJECTED = "receipt: rejected"
-    RECEIPT_NOT_DELIVERED = "receipt: not delivered"
-    RECEIPT_DELIVERED = "receipt: delivered"
+    RECEIPT_ACCEPTED = "receipt says accepted"
+    RECEIPT_REJECTED = "receipt says rejected"
+    RECEIPT_NOT_DELIVERED = "receipt says not delivered"
+    RECEIPT_DELIVERED = "receipt says delivered"
     RESOLVED_AS_SENT = "resolved as sent"
     RESOLVED_AS_NOT_SENT = "resolved as not sent"
 
@@ -129,6 +130,13 @@ _BY_STATE_AND_EVENT = {
 
 def find_transition(state: str, event: SmsEvent) -> SmsTransition | None:
     return _BY_STATE_AND_EVENT.get((state, event))
+
+
+def why_unreachable(sms: Sms) -> SmsEvent | None:
+    """Return the event that suppresses the SMS; None if its recipient can be texted."""
+    if not sms.recipient:
+        return SmsEvent.NO_NUMBER
+    return SmsEvent.OPTED_OUT if OptOut.objects.includes(sms.recipient) else None
 
 
 def apply_event(

@@ -30,7 +30,7 @@ from repairjobs.models import (
 from repairjobs.services import sms_states
 from repairjobs.services.attention import drop_outdated_acknowledgements
 from repairjobs.services.sms_states import SmsEvent
-from repairjobs.services.sms_texts import automatic_key, draft_automatic_sms, why_unreachable
+from repairjobs.services.sms_texts import draft_automatic_sms
 
 
 class JobEvent(StrEnum):
@@ -108,8 +108,8 @@ class Transition(NamedTuple):
 
 
 ANY = (*UNDER_WAY, *FINISHED)
-IMPORT_NOTE = "GET new job"
-
+# The start of every job, which ``start_jobs`` applies to many at once.
+IMPORT = Transition((), JobEvent.IMPORTED, JobState.NEW, "GET new job")
 TRANSITIONS = (
     # The client decides about its statuses, in any order.
     Transition(UNDER_WAY, JobEvent.CLIENT_SET_NEW, JobState.NEW, "GET {changes}"),
@@ -170,7 +170,7 @@ class DueTask(NamedTuple):
     conditions: tuple[Callable[[Job], bool], ...] = ()
 
 
-# Evaluated after every event, whatever the order of the events was. Nothing is due while the
+# Evaluated after every event, so the order of events does not matter. Nothing is due while the
 # client's row is missing.
 DUE_TASKS = (
     DueTask((JobState.NEW,), SendSms(SmsKind.COURTESY), (is_not_on_hold,)),
@@ -240,9 +240,9 @@ def advance_sms(sms: Sms, event: SmsEvent, *, job: Job, at: datetime, reason: st
 
 
 def start_jobs(jobs: list[Job], *, at: datetime) -> None:
-    """Store imported jobs in state NEW, with ledger lines and tasks, in a few queries."""
+    """Store imported jobs, with their ledger lines and tasks, in a few queries."""
     Job.objects.bulk_create(jobs)
-    JobTransaction.objects.record_many(jobs, IMPORT_NOTE, at=at)
+    JobTransaction.objects.record_many(jobs, IMPORT.note, at=at)
     OutboxTask.objects.enqueue_many(OutboxKind.DOCUMENT, dict.fromkeys(jobs, ""))
     drafts = {
         job: draft_automatic_sms(SmsKind.COURTESY, job, at=at)
@@ -275,10 +275,10 @@ def _enqueue(task: Task, job: Job, *, at: datetime) -> None:
 
 
 def _send_sms(kind: SmsKind, job: Job, *, at: datetime) -> None:
-    if Sms.objects.with_key(automatic_key(kind, job)):
+    if Sms.objects.automatic(kind, job):
         return
     sms = draft_automatic_sms(kind, job, at=at)
-    if event := why_unreachable(sms):
+    if event := sms_states.why_unreachable(sms):
         sms_states.apply_event(sms, event, job=job, at=at)
     else:
         sms.save()
@@ -286,7 +286,7 @@ def _send_sms(kind: SmsKind, job: Job, *, at: datetime) -> None:
 
 
 def _write_status(status: JobStatus, after: SmsKind, job: Job) -> None:
-    sms = Sms.objects.with_key(automatic_key(after, job))
+    sms = Sms.objects.automatic(after, job)
     if sms and sms.is_resolved:
         OutboxTask.objects.enqueue(job, OutboxKind.STATUS, status)
         # The task may be waiting since the SMS became UNKNOWN.

@@ -56,7 +56,7 @@ SORTS = re.compile(
     r"|EVENT (courtesy|feedback) SMS (accepted|refused|not sent|not delivered)"
 )
 # The operator's own lines, of which there are as many as there was trouble.
-BY_HAND = re.compile(r"EVENT \w+ task retried by hand|EVENT \w+ SMS settled by hand: ")
+BY_HAND = re.compile(r"EVENT \w+ task retried by hand|EVENT \w+ SMS resolved by hand: ")
 
 
 class Office:

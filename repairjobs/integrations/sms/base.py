@@ -68,6 +68,11 @@ class FieldRule(NamedTuple):
 class SmsProvider(Protocol):
     """Sends SMS."""
 
+    @property
+    def sender(self) -> str:
+        """The number or name that customers see and reply to."""
+        ...
+
     def send(self, *, to: str, text: str, reference: str) -> str:
         """Send an SMS with at most one request. Return the provider's id of the SMS.
 

@@ -89,6 +89,11 @@ class VonageSms:
         "text": "Very good, thank you",
     }
 
+    @property
+    def sender(self) -> str:
+        sender: str = settings.VONAGE_FROM
+        return sender
+
     def send(self, *, to: str, text: str, reference: str) -> str:
         from vonage_http_client.errors import HttpRequestError
 
@@ -232,7 +237,7 @@ def _create_client(host: str, application: str, private_key: str, timeout: int) 
         options = HttpClientOptions(api_host=name, timeout=timeout, pool_maxsize=1, max_retries=0)
         client = Vonage(auth, options)
     except Exception as error:
-        # Several libraries read the key; none of them has sent anything yet.
+        # Several libraries read the key and raise many kinds of errors. Nothing was sent yet.
         reason = type(error).__name__
     else:
         session = client.http_client._session
