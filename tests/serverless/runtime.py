@@ -1,7 +1,7 @@
-"""AWS Lambda on this machine: the real runtime against a Runtime API of the tests' own.
+"""AWS Lambda on this machine: the real runtime client with a Runtime API of the tests.
 
-As in Lambda a sandbox does one invocation at a time, is frozen as soon as it asks for the next one,
-and is killed when an invocation's time is over; the next invocation then gets a new sandbox.
+As on Lambda, a sandbox runs one invocation at a time. It is frozen while it waits for the next
+invocation, and killed if an invocation times out; the next invocation then starts a new sandbox.
 """
 
 import json
@@ -26,7 +26,7 @@ TIMED_OUT = "Sandbox.Timedout"
 
 
 class Failed(Exception):
-    """What Lambda would say of an invocation that failed."""
+    """The error that Lambda reports for a failed invocation."""
 
     def __init__(self, type: str, message: str) -> None:
         super().__init__(f"{type}: {message}")
@@ -50,27 +50,27 @@ class Function:
         self.log = Path(env["DATA_DIR"]) / "output.log"
 
     def start(self) -> None:
-        """Begin to start a sandbox; the first invocation waits for it."""
+        """Start a sandbox without waiting for it. The first invocation waits."""
         server = _RuntimeApi()
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         self.sandbox.callback(server.end)
-        lambdas = {
+        lambda_env = {
             "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{server.server_address[1]}",
             "AWS_LAMBDA_FUNCTION_NAME": self.handler,
             "AWS_REGION": "eu-west-1",
             "AWS_DEFAULT_REGION": "eu-west-1",
         }
         command = [sys.executable, "-m", "awslambdaric", f"serverless.handlers.{self.handler}"]
-        self.process = self.sandbox.enter_context(running(self.env | lambdas, *command))
+        self.process = self.sandbox.enter_context(running(self.env | lambda_env, *command))
         # A frozen process would not end on SIGTERM.
         self.sandbox.callback(self.process.kill)
         server.pid.set_result(self.process.pid)
         self.server = server
 
     def invoke(self, event: Any = None, seconds: float = PATIENCE) -> Any:
-        """The answer to an invocation that may take so long.
+        """Invoke the function with a time limit. Return its result.
 
-        :raises Failed: as Lambda tells of it.
+        :raises Failed: if the invocation fails or times out.
         """
         if self.server is None:
             self.start()
@@ -87,7 +87,7 @@ class Function:
         return outcome
 
     def kill(self) -> None:
-        """End the sandbox without a word to it, as when an invocation's time is over."""
+        """Kill the sandbox, as Lambda does when an invocation times out."""
         assert self.server is not None
         self.process.kill()
         self.process.wait()
@@ -126,7 +126,7 @@ class _RuntimeApi(ThreadingHTTPServer):
         self.server_close()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """The sandbox was killed while it asked."""
+        """Ignore errors: the sandbox was killed while it waited."""
 
 
 class _Connection(BaseHTTPRequestHandler):
@@ -141,7 +141,7 @@ class _Connection(BaseHTTPRequestHandler):
         if invocation is None:
             return
         self.server.thaw()
-        self.answer(
+        self.respond(
             200,
             json.dumps(invocation.event).encode(),
             {
@@ -161,10 +161,10 @@ class _Connection(BaseHTTPRequestHandler):
             body = Failed(body["errorType"], body["errorMessage"])
         else:
             assert self.path.endswith("/response"), self.path
-        self.answer(202, b"{}", {})
+        self.respond(202, b"{}", {})
         self.server.outcomes.put(body)
 
-    def answer(self, status: int, body: bytes, headers: dict[str, str]) -> None:
+    def respond(self, status: int, body: bytes, headers: dict[str, str]) -> None:
         self.send_response(status)
         for name, value in {"Content-Type": "application/json", **headers}.items():
             self.send_header(name, value)
@@ -173,4 +173,4 @@ class _Connection(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Nobody reads this."""
+        """Log nothing."""
