@@ -27,7 +27,7 @@ from tests.processes import (
 )
 from tests.repairjobs import town
 from tests.repairjobs.mongod import NoMongod, running_mongod
-from tests.servers import MariaDB, NoServer, Redis, our_own
+from tests.servers import MariaDB, NoServer, Redis, new_server
 
 pytestmark = pytest.mark.processes
 
@@ -63,9 +63,9 @@ class Office:
     """Our processes and our stores, each of which may be ended and started again."""
 
     def __init__(self, data, stack, vonage, mongod, workers):
-        self.ours = stack.enter_context(our_own(MariaDB))
-        self.theirs = stack.enter_context(our_own(MariaDB))
-        self.broker = stack.enter_context(our_own(Redis))
+        self.ours = stack.enter_context(new_server(MariaDB))
+        self.theirs = stack.enter_context(new_server(MariaDB))
+        self.broker = stack.enter_context(new_server(Redis))
         self.mongod = mongod
         self.stack = stack
         port = free_port()
