@@ -7,7 +7,7 @@ and MariaDB, which ``tests.servers`` finds or starts.
 import os
 
 from tests.processes import RUN, RUN_FOLDER
-from tests.servers import MariaDB, NoServer, Postgres, find
+from tests.servers import MariaDB, NoServer, Postgres, server_url
 
 # Each worker of pytest-xdist has a folder of its own.
 _folder = RUN_FOLDER / os.environ.get("PYTEST_XDIST_WORKER", "main")
@@ -42,7 +42,7 @@ for alias, variable, kind in [
     os.environ[variable] = ""
     if ON_SERVERS:
         try:
-            os.environ[variable] = f"{find(kind)}/{alias}"
+            os.environ[variable] = f"{server_url(kind)}/{alias}"
         except NoServer as error:
             MISSING_SERVERS.append(f"NOT TESTED on {kind.__name__}, which does not answer: {error}")
 if ON_SERVERS:

@@ -28,7 +28,15 @@ from tests.processes import (
     free_port,
     running,
 )
-from tests.servers import MariaDB, NoServer, Postgres, Redis, find, on_its_own, place_of
+from tests.servers import (
+    MariaDB,
+    NoServer,
+    Postgres,
+    Redis,
+    connection_parameters,
+    server_for_one_test,
+    server_url,
+)
 from tests.support.repairjobs.mongod import mongo_server_url  # noqa: F401 - a fixture
 
 # One stack for all of them, and in this order: the last ones stop what the first ones use.
@@ -116,7 +124,7 @@ class Stack:
         return "".join(log.read_text() for log in logs)
 
     def in_mariadb(self, statement: str, values: list[object] | None = None) -> list[tuple]:
-        place = place_of(self.mariadb)
+        place = connection_parameters(self.mariadb)
         with pymysql.connect(**place, autocommit=True) as session, session.cursor() as cursor:
             cursor.execute(statement, values)
             return list(cursor.fetchall())
@@ -139,8 +147,10 @@ def stack(tmp_path_factory, mongo_server_url):  # noqa: F811
     folder = tmp_path_factory.mktemp("stack")
     with ExitStack() as servers:
         try:
-            redis = servers.enter_context(on_its_own(Redis))
-            stack = Stack(folder, find(Postgres), find(MariaDB), mongo_server_url, f"{redis}/14")
+            redis = servers.enter_context(server_for_one_test(Redis))
+            stack = Stack(
+                folder, server_url(Postgres), server_url(MariaDB), mongo_server_url, f"{redis}/14"
+            )
         except NoServer as error:
             reason = f"NOT TESTED, the full stack: {error}"
             pytest.fail(reason) if os.environ.get("CI") == "true" else pytest.skip(reason)

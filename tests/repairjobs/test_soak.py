@@ -25,7 +25,7 @@ from tests.processes import (
     not_tested,
     running,
 )
-from tests.servers import MariaDB, NoServer, Redis, our_own
+from tests.servers import MariaDB, NoServer, Redis, new_server
 from tests.support.repairjobs import actors
 from tests.support.repairjobs.mongod import NoMongod, running_mongod
 
@@ -63,9 +63,9 @@ class Office:
     """Our processes and our stores, each of which may be ended and started again."""
 
     def __init__(self, data, stack, vonage, mongod, workers):
-        self.ours = stack.enter_context(our_own(MariaDB))
-        self.theirs = stack.enter_context(our_own(MariaDB))
-        self.broker = stack.enter_context(our_own(Redis))
+        self.ours = stack.enter_context(new_server(MariaDB))
+        self.theirs = stack.enter_context(new_server(MariaDB))
+        self.broker = stack.enter_context(new_server(Redis))
         self.mongod = mongod
         self.stack = stack
         port = free_port()
