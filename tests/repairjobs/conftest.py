@@ -38,7 +38,7 @@ def mongo_documents(mongo_url):
     return MongoDocumentStore(mongo_url)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def closed_mongo_url():
     """The URL of a MongoDB that refuses connections."""
     return f"mongodb://127.0.0.1:{free_port()}/jobs?serverSelectionTimeoutMS=10"
