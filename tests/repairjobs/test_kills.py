@@ -14,14 +14,14 @@ pytestmark = pytest.mark.processes
 BOUNDARIES = [
     "before repairjobs.models.outbox:OutboxTaskQuerySet.claim",
     "after repairjobs.models.outbox:OutboxTaskQuerySet.claim",
-    "before repairjobs.services.job_import:_create_jobs",
+    "before repairjobs.services.job_import:start_jobs",
     "before repairjobs.services.sms_delivery:begin_attempt",
     "after repairjobs.services.sms_delivery:begin_attempt",
     "before repairjobs.integrations.sms.vonage:VonageSms.send",
     "before urllib3.connection:HTTPConnection.getresponse",  # the bytes are out
     "after urllib3.connection:HTTPConnection.getresponse",
     "after repairjobs.integrations.sms.vonage:VonageSms.send",
-    "before repairjobs.services.job_import:_enqueue_courtesy_sms",  # before the commit
+    "before repairjobs.services.workflow:draft_automatic_sms",  # before the commit
     "after repairjobs.services.sms_delivery:record_accepted",
     "before repairjobs.services.status_updates:mark_write_started",
     "before repairjobs.integrations.client_database:compare_and_set",
