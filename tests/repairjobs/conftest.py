@@ -39,6 +39,12 @@ def mongo_documents(mongo_url):
 
 
 @pytest.fixture(scope="session")
-def closed_mongo_url():
+def closed_port():
+    return free_port()
+
+
+@pytest.fixture
+def closed_mongo_url(closed_port, monkeypatch):
     """The URL of a MongoDB that refuses connections."""
-    return f"mongodb://127.0.0.1:{free_port()}/jobs?serverSelectionTimeoutMS=10"
+    monkeypatch.setattr(mongodb, "CALL_TIMEOUT", 100)
+    return f"mongodb://127.0.0.1:{closed_port}/jobs"

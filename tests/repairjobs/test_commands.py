@@ -55,5 +55,5 @@ def test_migrate_refuses_the_clients_database():
 def test_create_client_database_keeps_an_existing_table():
     ClientJobFactory()
 
-    assert "is there" in run_command("create_client_database")
+    assert "already exists" in run_command("create_client_database")
     assert ClientJob.objects.count() == 1

@@ -15,7 +15,7 @@ class TestHistory:
     @pytest.fixture(autouse=True)
     def _history(self, live):
         rng = random.Random(1)
-        for at in history.arrivals(rng, days=45, until=NOON):
+        for at in history.draw_arrivals(rng, days=20, until=NOON):
             history.simulate_job(rng, since=at, until=NOON)
         assert Job.objects.filter(status=JobStatus.CLOSED).exists()
         driver.run_outbox()
@@ -48,7 +48,7 @@ class TestHistory:
 
 
 def test_customers_arrive_on_workdays_of_the_last_year():
-    arrivals = history.arrivals(random.Random(1), days=365, until=NOON)
+    arrivals = history.draw_arrivals(random.Random(1), days=365, until=NOON)
 
     assert len(arrivals) > 250
     assert arrivals == sorted(arrivals)

@@ -48,7 +48,7 @@ def own_api(api, settings, vonage):
 def test_the_demo_is_seeded_once(settings):
     settings.IS_LIVE = False
 
-    assert "Seeded 12" in run_command("seed_jobs", "--days=0")
+    assert "Added 12" in run_command("seed_jobs", "--days=0")
     assert "There are jobs already" in run_command("seed_jobs")
     assert ClientJob.objects.count() == 12
 
@@ -66,14 +66,14 @@ def test_the_demo_continues_after_its_history(settings, vonage):
     accepted_sms = Sms.objects.filter(state=SmsState.ACCEPTED, job_id__in=new_ids)
     assert len(vonage.accepted) == accepted_sms.count()
     assert not Job.objects.on_hold().exists()
-    assert "No difference" in run_command("reconcile_jobs")
+    assert "No differences" in run_command("reconcile_jobs")
 
 
 def test_nothing_is_simulated_with_a_real_client(settings):
     settings.IS_LIVE = True
 
     run_command("seed_jobs")
-    with pytest.raises(CommandError, match="real client"):
+    with pytest.raises(CommandError, match="Nothing is simulated"):
         run_command("simulate_client")
 
     assert not ClientJob.objects.exists()
@@ -81,7 +81,7 @@ def test_nothing_is_simulated_with_a_real_client(settings):
 
 def test_simulated_numbers_belong_to_no_person():
     rng = random.Random(1)
-    numbers = {normalize_number(simulator.make_up_job(rng)["Client_mobile"]) for _ in range(500)}
+    numbers = {normalize_number(simulator.draw_job(rng)["Client_mobile"]) for _ in range(500)}
 
     assert all(number is None or number.startswith("+447700900") for number in numbers)
 

@@ -43,7 +43,7 @@ def test_there_is_no_difference_when_all_work_is_done():
 
     call_command("reconcile_jobs", stdout=output, stderr=StringIO())
 
-    assert "No difference" in output.getvalue()
+    assert "No differences" in output.getvalue()
 
 
 def test_a_status_that_was_not_synced_is_printed():

@@ -3,7 +3,7 @@ import re
 import pytest
 from django.utils import timezone
 
-from repairjobs.models import Job, Sms
+from repairjobs.models import Job, JobState, Sms
 from repairjobs.widgets import widgets
 from tests.support.repairjobs import workflow_driver as driver
 from tests.support.repairjobs.factories import NOON, ClientJobFactory
@@ -53,7 +53,7 @@ def test_each_tile_links_to_the_rows_that_it_counts(job, vonage, admin_client):
     driver.import_jobs()
     vonage.fail(Fault.BROKEN)
     driver.run_outbox()
-    Job.objects.filter(pk=2).update(closed_at=NOON, state="closed")
+    Job.objects.filter(pk=2).update(state=JobState.CLOSED, closed_at=NOON)
 
     row_counts = {
         tile.title: len(admin_client.get(tile.link).context["cl"].result_list)
