@@ -29,7 +29,7 @@ COPY . .
 # The test tools write their caches into the project folder.
 RUN chown -R app /app
 USER 10001
-CMD ["sh", "-c", "pytest -n 2 --dist loadfile && STORES=real pytest -n 2 --dist loadfile -m 'not soak and not processes'"]
+CMD ["sh", "-c", "pytest -n 3 --dist loadfile && TEST_DATABASES=servers pytest -n 3 --dist loadfile && pytest -n 3 --dist loadfile -m 'full and not soak'"]
 
 # --- The application -----------------------------------------------------------------------------
 

@@ -26,11 +26,11 @@ from benchmarks.harness import (
     table,
     times,
 )
-from tests.repairjobs.mongod import running_mongod
+from tests.support.repairjobs.mongod import running_mongod
 
 LARGE, UNDER_WAY, CHANGED, NEW = 1_000_000, 10_000, 100, 10
 MOST = 3.0  # times as long over the large table
-SWEEP_ROWS, SWEEP_SECONDS = 20_000, 30
+SCAN_ROWS, SWEEP_SECONDS = 20_000, 30
 Desk = Callable[..., Any]
 
 
@@ -40,7 +40,7 @@ def run(*, quick: bool) -> Iterator[str]:
     yield from polls(large, under_way, rounds=3 if quick else 5)
     yield going_live(large, under_way)
     yield pages(large, documents=10_000 if quick else 100_000, rounds=3 if quick else 5)
-    yield errands(under_way)
+    yield outbox(under_way)
 
 
 # --- Looks at the client's table ------------------------------------------------------------
@@ -91,9 +91,9 @@ def polls(large: int, under_way: int, *, rounds: int) -> Iterator[str]:
             for name in steps
         ],
     )
-    minutes = -(-large // SWEEP_ROWS) * SWEEP_SECONDS / 60
+    minutes = -(-large // SCAN_ROWS) * SWEEP_SECONDS / 60
     yield (
-        f"A sweep of {SWEEP_ROWS:,} rows takes {spoken(piece * 1000)} ms, and one every "
+        f"A sweep of {SCAN_ROWS:,} rows takes {spoken(piece * 1000)} ms, and one every "
         f"{SWEEP_SECONDS} seconds goes round {large:,} rows in {spoken(minutes)} minutes.\n"
     )
     for name in (step for step in steps if not step.startswith("-")):
@@ -118,7 +118,7 @@ def settled_desk(rows: int, *, every: int, since: int = 0) -> Iterator[Desk]:
     """A desk that took over a whole table of the client's; some of the jobs are under way."""
     with repair_stores() as stores:
         fill_client(stores, rows, every=every, since=since, status="OPENED")
-        take_over(stores)
+        import_batch(stores)
         with desk.desk(stores.env) as ask:
             yield ask
 
@@ -135,25 +135,26 @@ def fill_client(stores: Stores, rows: int, *, every: int, status: str, since: in
     connection.close()
 
 
-def take_over(stores: Stores) -> None:
+def import_batch(stores: Stores) -> None:
     """Our jobs and a line of the ledger for each row, as if all had been collected long ago."""
     client = stores.urls["client"].rpartition("/")[2]
     connection = mariadb(stores.urls["repairjobs"])
     cursor = connection.cursor()
     cursor.execute(f"""
         INSERT INTO repairjobs_job
-            (job_id, type, status, firstname, lastname, postcode, mobile, product_id,
-            product_type, collected_at, is_held, is_missing, closed_at, version)
-        SELECT Job_id, Job_type, Job_status, Client_firstname, Client_lastname, Client_postcode,
-            Client_mobile, Product_id, Product_type, '2021-01-01', 0, 0,
+            (job_id, type, status, state, firstname, lastname, postcode, mobile, product_id,
+            product_type, imported_at, is_on_hold, is_missing, closed_at, version)
+        SELECT Job_id, Job_type, Job_status, LOWER(Job_status), Client_firstname,
+            Client_lastname, Client_postcode, Client_mobile, Product_id, Product_type,
+            '2021-01-01', 0, 0,
             IF(Job_status = 'CLOSED', '2021-02-01', NULL), 1
         FROM {client}.Jobs""")
     cursor.execute("""
         INSERT INTO job_trans (Job_id, Job_status, creationDate, Update_note)
-        SELECT job_id, 'NEW', collected_at + INTERVAL job_id SECOND, 'GET new job'
+        SELECT job_id, 'NEW', imported_at + INTERVAL job_id SECOND, 'GET new job'
         FROM repairjobs_job""")
     cursor.execute("""
-        INSERT INTO repairjobs_collection (id, watermark, swept_to, is_live)
+        INSERT INTO repairjobs_importcursor (id, watermark, scan_position, is_live)
         SELECT 1, MAX(job_id), 0, 1 FROM repairjobs_job""")
     cursor.execute("ANALYZE TABLE repairjobs_job, job_trans")
     connection.close()
@@ -194,7 +195,7 @@ def pages(lines: int, documents: int, *, rounds: int) -> str:
         mongo = stack.enter_context(running_mongod())
         stores = stack.enter_context(repair_stores(MONGO_URL=mongo.url))
         fill_client(stores, lines, every=2, status="OPENED")
-        take_over(stores)
+        import_batch(stores)
         stack.enter_context(desk.desk(stores.env))(desk.fill_documents, documents)
         server = stack.enter_context(serving(stores.env))
         sides = {
@@ -244,7 +245,7 @@ def cursor(key: list[Any]) -> str:
 # --- What is owed --------------------------------------------------------------------------------
 
 
-def errands(count: int) -> str:
+def outbox(count: int) -> str:
     rows = []
     with repair_stores() as stores:
         fill_client(stores, count, every=1, status="NEW")
@@ -256,6 +257,6 @@ def errands(count: int) -> str:
                 "SMS": "sms",
                 "statuses to the client": "status",
             }.items():
-                rows.append((name, spoken(ask(desk.run_errands, kind))))
+                rows.append((name, spoken(ask(desk.run_outbox, kind))))
             rows.append(("jobs compared by reconcile_jobs", spoken(count / ask(desk.reconcile))))
-    return table(f"{count:,} errands, one worker, MariaDB", ["", "a second"], rows)
+    return table(f"{count:,} outbox tasks, one worker, MariaDB", ["", "a second"], rows)

@@ -114,21 +114,21 @@ class HttpClient:
 
         :raises RemoteServiceUnavailable:
         """
-        return self._require_success(self.request("GET", path, params=params))
+        return self.require_success(self.request("GET", path, params=params))
 
     def post(self, path: str, content: Any) -> Response:
         """Send JSON and return the response, which has a 2xx status.
 
         :raises RemoteServiceUnavailable:
         """
-        return self._require_success(self.request("POST", path, content=content))
+        return self.require_success(self.request("POST", path, content=content))
 
     def put(self, path: str, content: Any) -> Response:
         """Send JSON and return the response, which has a 2xx status.
 
         :raises RemoteServiceUnavailable:
         """
-        return self._require_success(self.request("PUT", path, content=content))
+        return self.require_success(self.request("PUT", path, content=content))
 
     def request(
         self,
@@ -176,7 +176,11 @@ class HttpClient:
                 raise RemoteServiceUnavailable(f"{request} took over {limit}")
         return bytes(body)
 
-    def _require_success(self, response: Response) -> Response:
+    def require_success(self, response: Response) -> Response:
+        """Return the response if its status is 2xx.
+
+        :raises RemoteServiceUnavailable: for any other status.
+        """
         if response.status // 100 == 2:
             return response
         text = " ".join(response.body.decode(errors="replace").split())[:MAX_EXCERPT_LENGTH]

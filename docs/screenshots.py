@@ -16,7 +16,7 @@ from playwright.sync_api import Page, sync_playwright
 DOCS = Path(__file__).resolve().parent
 PORT = os.environ.get("PORT", "8099")
 URL = f"http://127.0.0.1:{PORT}"
-PATIENCE = 120.0
+MAX_SLOT_WAIT = 120.0
 PAGES = {
     "front": "/",
     "dashboard-month": "/dashboard?hotel_id=1&period=month",
@@ -50,7 +50,7 @@ def wait_for(url: str) -> None:
 
     :raises TimeoutError:
     """
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + MAX_SLOT_WAIT
     while time.monotonic() < deadline:
         try:
             urlopen(url).close()
@@ -58,7 +58,7 @@ def wait_for(url: str) -> None:
             time.sleep(0.5)
         else:
             return
-    raise TimeoutError(f"nothing at {url} within {PATIENCE:.0f} seconds")
+    raise TimeoutError(f"nothing at {url} within {MAX_SLOT_WAIT:.0f} seconds")
 
 
 def take(chromium: str, password: str) -> None:

@@ -14,81 +14,84 @@ class RepairJobsConfig(ServiceConfig):
     default = True
     name = "repairjobs"
     verbose_name = "Repair jobs"
-    summary = "Carries repair jobs from a client's system to ours and texts the customers."
+    summary = "Imports repair jobs from a client's system, texts the customers and writes back."
     links = [
         ("Jobs", "/jobs"),
-        ("Jobs that a person must look at", "/jobs?attention=true"),
+        ("Jobs that need attention", "/jobs?attention=true"),
         ("Ledger", "/transactions"),
         ("API", "/docs/repairjobs"),
     ]
-    commands = [("List the jobs that a person must look at", "'{url}/jobs?attention=true'")]
+    commands = [("List the jobs that need attention", "'{url}/jobs?attention=true'")]
     parameter_examples = {"job_id": 1, "part_id": 1}
     personal_data_permission = "repairjobs.view_personal_data"
     admin_pages = [
         AdminPage("job", "build"),
         AdminPage("sms", "sms"),
-        AdminPage("errand", "outbox"),
+        AdminPage("outboxtask", "outbox"),
         AdminPage("jobtransaction", "list_alt"),
         AdminPage("payment", "payments"),
         AdminPage("part", "settings"),
-        AdminPage("deliveryreport", "mark_chat_read"),
+        AdminPage("deliveryreceipt", "mark_chat_read"),
         AdminPage("optout", "block"),
         AdminPage("acknowledgement", "task_alt"),
-        AdminPage("collection", "sync"),
+        AdminPage("importcursor", "sync"),
     ]
 
     def ready(self) -> None:
-        from repairjobs import checks  # noqa: F401 (registers itself)
+        from repairjobs import checks  # noqa: F401 (it registers its checks)
 
         super().ready()
-        pre_migrate.connect(spare_the_client, sender=self)
+        pre_migrate.connect(forbid_client_migrations, sender=self)
 
     def freshness(self) -> Freshness:
-        from repairjobs.models import Collection, Job
+        from repairjobs.models import ImportCursor, Job
 
         return {
-            "Last look for new jobs": Collection.objects.current().completed_at,
+            "Last import of new jobs": ImportCursor.objects.current().completed_at,
             "Jobs under way": Job.objects.under_way().count(),
         }
 
     def admin_widgets(self, *, can_view: CanView, at: datetime) -> Iterable[Widget]:
-        from repairjobs.cards import cards
+        from repairjobs.widgets import widgets
 
-        return cards(can_view=can_view, at=at)
+        return widgets(can_view=can_view, at=at)
 
     def health_checks(self) -> Mapping[str, bool]:
-        from repairjobs.documents import DocumentsUnavailable, documents
+        from repairjobs.integrations.documents import document_store
+        from repairjobs.integrations.documents.base import DocumentsUnavailable
 
         if not settings.MONGO_URL:
             return {}
         try:
-            documents().ping()
+            document_store().ping()
         except DocumentsUnavailable:
             return {"documents": False}
         return {"documents": True}
 
     def gauges(self) -> Mapping[str, tuple[str, float]]:
-        from repairjobs.models import Errand, Job, Sms, SmsState
+        from repairjobs.models import Job, OutboxTask, Sms
 
-        unknown = Sms.objects.filter(state=SmsState.UNKNOWN)
         return {
             "repairjobs_under_way": ("Jobs under way.", float(Job.objects.under_way().count())),
-            "repairjobs_owed": ("Errands not done yet.", float(Errand.objects.count())),
-            "repairjobs_quarantined": (
-                "Errands that were given up for now.",
-                float(Errand.objects.quarantined().count()),
+            "repairjobs_outbox_pending": (
+                "Outbox tasks that are not done yet, with dead letters.",
+                float(OutboxTask.objects.count()),
+            ),
+            "repairjobs_dead_letters": (
+                "Outbox tasks that failed too often.",
+                float(OutboxTask.objects.dead_letters().count()),
             ),
             "repairjobs_unknown_sms": (
-                "SMS that may have been sent, or not.",
-                float(unknown.count()),
+                "SMS that were perhaps sent.",
+                float(Sms.objects.unknown().count()),
             ),
         }
 
 
-def spare_the_client(using: str, plan: Sequence[Any], **rest: Any) -> None:
-    """Stop a migration of the client's database, which would get our ``django_migrations``."""
+def forbid_client_migrations(using: str, plan: Sequence[Any], **rest: Any) -> None:
+    """Stop a migration of the client's database: it would create ``django_migrations`` there."""
     if using in settings.FOREIGN_DATABASES and plan:
         raise CommandError(
-            f"The database {using!r} is the client's, and nothing is migrated there; "
-            "migrate_databases migrates ours."
+            f"The database {using!r} belongs to the client and must not be migrated. "
+            "Use migrate_databases for our own."
         )

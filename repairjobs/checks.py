@@ -1,4 +1,4 @@
-"""Settings under which an SMS could be sent twice, or to nobody."""
+"""Checks of settings that could send an SMS twice or not at all."""
 
 from typing import Any
 
@@ -6,55 +6,57 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 
 from common.checks import SETTINGS
-from repairjobs.errands import PATIENCE, RUN_SECONDS
+from repairjobs.services.outbox.runner import RUN_SECONDS
+from repairjobs.services.outbox.sms_task import MAX_SLOT_WAIT
 
 
 @register(SETTINGS)
 def check_leases(**kwargs: Any) -> list[CheckMessage]:
-    """Whoever works on an errand must have ended before another worker may claim it."""
+    """Check that every worker stops before another worker can claim its tasks."""
     lease, limit = settings.OUTBOX_LEASE.total_seconds(), settings.OUTBOX_TIME_LIMIT
-    patience = PATIENCE.total_seconds()
-    longest_run = RUN_SECONDS + patience + max(settings.VONAGE_TIMEOUT, settings.CLIENT_TIMEOUT)
-    found: list[CheckMessage] = []
+    slot_wait = MAX_SLOT_WAIT.total_seconds()
+    longest_run = RUN_SECONDS + slot_wait + max(settings.VONAGE_TIMEOUT, settings.CLIENT_TIMEOUT)
+    problems: list[CheckMessage] = []
     if limit >= lease:
-        found.append(
+        problems.append(
             Error(
-                f"A worker may be at its errands for {limit:.0f} seconds, but what it claimed is "
-                f"given to another one after {lease:.0f}.",
+                f"The outbox lease ({lease:.0f} s) is not longer than a worker's time limit "
+                f"({limit:.0f} s); running tasks could be claimed by another worker.",
                 hint="Raise OUTBOX_LEASE_SECONDS.",
                 id="repairjobs.E001",
             )
         )
     if limit < longest_run:
-        found.append(
+        problems.append(
             Error(
-                f"A worker is killed after {limit:.0f} seconds at its errands, which may take "
-                f"{longest_run:.0f}.",
-                hint="Lower VONAGE_TIMEOUT, or raise OUTBOX_LEASE_SECONDS and the limit with it.",
+                f"Celery kills a worker after {limit:.0f} s, but a run of the outbox may take "
+                f"{longest_run:.0f} s.",
+                hint="Lower VONAGE_TIMEOUT or raise OUTBOX_LEASE_SECONDS, and so the limit.",
                 id="repairjobs.E002",
             )
         )
-    if patience + 2 * settings.VONAGE_TIMEOUT > lease:
-        found.append(
+    if slot_wait + 2 * settings.VONAGE_TIMEOUT > lease:
+        problems.append(
             Error(
-                f"Sending an SMS may take {settings.VONAGE_TIMEOUT} seconds to connect and as "
-                f"many to be answered; its claim ends after {lease:.0f}.",
-                hint="Lower VONAGE_TIMEOUT, or raise OUTBOX_LEASE_SECONDS.",
+                f"Sending an SMS may take {settings.VONAGE_TIMEOUT} s to connect and as long for "
+                f"the response, but its lease ends after {lease:.0f} s.",
+                hint="Lower VONAGE_TIMEOUT or raise OUTBOX_LEASE_SECONDS.",
                 id="repairjobs.E003",
             )
         )
-    return found
+    return problems
 
 
 @register(SETTINGS)
 def check_sms_backend(**kwargs: Any) -> list[CheckMessage]:
-    """Whoever has a client's server must have said how SMS leave."""
+    """Check that SMS_BACKEND is set explicitly if the client's database is on a server."""
     if settings.CLIENT_IS_EMBEDDED or settings.SMS_BACKEND_IS_NAMED:
         return []
     return [
         Error(
-            "There is a real client, whose customers would be texted on standard output alone.",
-            hint="Set SMS_BACKEND to vonage; or to console, if that is what you want.",
+            "The client's database is on a server, but SMS_BACKEND is not set. SMS would only be "
+            "printed.",
+            hint="Set SMS_BACKEND to vonage, or to console if SMS should only be printed.",
             id="repairjobs.E004",
         )
     ]

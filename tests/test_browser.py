@@ -97,7 +97,7 @@ def chromium():
         browser.close()
 
 
-@pytest.fixture(params=["light", "dark"])
+@pytest.fixture(params=["light", pytest.param("dark", marks=pytest.mark.full)])
 def color_scheme(request):
     return request.param
 
@@ -180,7 +180,7 @@ class TestPages:
         page.get_by_role("link", name=re.compile("^Admin")).first.click()
         expect(page).to_have_url(re.compile("/admin/login/"))
 
-    @pytest.mark.parametrize("period", ["month", "day"])
+    @pytest.mark.parametrize("period", ["month", pytest.param("day", marks=pytest.mark.full)])
     def test_the_dashboard_shows_a_chart_and_a_table(
         self, page: Page, check_accessibility: Check, period
     ):
@@ -272,9 +272,9 @@ class TestSwagger:
         ("service", "operation"),
         [
             ("stats", "GET /stats"),
-            ("dataprovider", "GET /events"),
-            ("dashboard", "GET /dashboard"),
-            ("repairjobs", "GET /jobs"),
+            pytest.param("dataprovider", "GET /events", marks=pytest.mark.full),
+            pytest.param("dashboard", "GET /dashboard", marks=pytest.mark.full),
+            pytest.param("repairjobs", "GET /jobs", marks=pytest.mark.full),
             ("stats", "POST /messages"),
         ],
     )

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.core.management import get_commands
 from django.utils.module_loading import import_string
 
-from stats.group import WAIT_SECONDS
+from stats.services.group_commit import WAIT_SECONDS
 from tests.common.setting_names import environment_variables
 from tests.compose import CODE, COMPOSE, IMAGE, OURS, SERVICES, TEXT, command_of, health_command_of
 from tests.processes import ROOT

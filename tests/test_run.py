@@ -49,7 +49,7 @@ def test_seed_dashboard_ingests_the_seeded_events_without_a_server(env):
     count = seeded.removeprefix("Seeded ").removesuffix(" events\n")
 
     assert f"Stored {count} events" in manage(env, "seed_dashboard").stdout
-    assert "filled before" in manage(env, "seed_dashboard").stdout
+    assert "already has data" in manage(env, "seed_dashboard").stdout
     assert processes_with(f"DATA_DIR={env['DATA_DIR']}") == []
 
 

@@ -14,6 +14,7 @@ from repairjobs.api.views import (
     TransactionViewSet,
 )
 from repairjobs.api.webhooks import InboundWebhookView, StatusWebhookView
+from repairjobs.integrations.sms import WEBHOOK_PROVIDERS
 
 LIST: dict[str, Any] = {"get": "list"}
 LIST_AND_CREATE: dict[str, Any] = {"get": "list", "post": "create"}
@@ -52,9 +53,21 @@ urlpatterns = [
         "job-part",
     ),
     *optional_slash("parts", PartViewSet.as_view(LIST, name="Parts"), "parts"),
-    *optional_slash("webhooks/vonage/status", StatusWebhookView.as_view(), "vonage-status"),
-    *optional_slash("webhooks/vonage/inbound", InboundWebhookView.as_view(), "vonage-inbound"),
 ]
+for provider in WEBHOOK_PROVIDERS:
+    options = {"provider_name": provider}
+    urlpatterns += [
+        *optional_slash(
+            f"webhooks/{provider}/status",
+            StatusWebhookView.as_view(**options),
+            f"{provider}-status",
+        ),
+        *optional_slash(
+            f"webhooks/{provider}/inbound",
+            InboundWebhookView.as_view(**options),
+            f"{provider}-inbound",
+        ),
+    ]
 if settings.CLIENT_SANDBOX:
     urlpatterns += [
         *optional_slash(

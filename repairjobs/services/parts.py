@@ -1,41 +1,41 @@
 """Parts that repairs need."""
 
-from repairjobs.models import (
-    Part,
-)
-from repairjobs.services.jobs import change, locked_job
-from repairjobs.transactions import in_transaction
+from datetime import datetime
+
+from common.db.transactions import atomic_with_retry
+from repairjobs.models import Job, Part
+from repairjobs.services.workflow import JobEvent, advance
 
 
 class UnknownPart(Exception):
     """The job has no such part."""
 
 
-@in_transaction
-def add_part(*, job_id: int, part_number: str, name: str, quantity: int) -> Part:
-    """Note a part that the repair needs.
+@atomic_with_retry(using="repairjobs")
+def add_part(*, job_id: int, part_number: str, name: str, quantity: int, at: datetime) -> Part:
+    """Add a part that the repair needs.
 
     :raises UnknownJob:
     """
-    job = locked_job(job_id)
+    job = Job.objects.locked(job_id)
     part = Part.objects.create(job=job, part_number=part_number, name=name, quantity=quantity)
-    change(job)
+    advance(job, JobEvent.PART_CHANGED, at=at)
     return part
 
 
-@in_transaction
-def move_part(*, job_id: int, part_id: int, status: str) -> Part:
-    """Set how far a part has come.
+@atomic_with_retry(using="repairjobs")
+def move_part(*, job_id: int, part_id: int, status: str, at: datetime) -> Part:
+    """Set a part's status.
 
     :raises UnknownJob:
     :raises UnknownPart:
     """
-    job = locked_job(job_id)
-    part = job.parts.filter(pk=part_id).first()
+    job = Job.objects.locked(job_id)
+    part = Part.objects.of_job(job_id).with_id(part_id)
     if part is None:
         raise UnknownPart(f"job {job_id} has no part {part_id}")
     if part.status != status:
         part.status = status
         part.save(update_fields=["status"])
-        change(job)
+        advance(job, JobEvent.PART_CHANGED, at=at)
     return part

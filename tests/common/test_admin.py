@@ -17,7 +17,7 @@ from common.admin.date_hierarchy import DateLink, date_links
 from common.admin.pagination import BoundedPaginator
 from stats.models import DailyTotal, Message
 from tests.common.databases import failing_database
-from tests.stats.factories import content
+from tests.stats.factories import message_data
 
 pytestmark = pytest.mark.django_db(databases="__all__")
 
@@ -76,7 +76,7 @@ class TestDateLinks:
 @pytest.fixture
 def messages():
     for number in range(5):
-        message = content(timestamp=datetime(2025, 1 + number, 1, tzinfo=UTC))
+        message = message_data(timestamp=datetime(2025, 1 + number, 1, tzinfo=UTC))
         Message.objects.create(
             uuid=message.uuid,
             customer_id=number % 2,
@@ -138,7 +138,7 @@ class TestBoundedPaginator:
 
         assert BoundedPaginator(messages, 2).estimate is None
 
-    @pytest.mark.skipif(not project.IS_REAL, reason="SQLite keeps no estimates")
+    @pytest.mark.skipif(not project.ON_SERVERS, reason="SQLite keeps no estimates")
     @pytest.mark.parametrize("model", ["stats.message", "repairjobs.job"])
     def test_a_database_server_estimates_the_size_of_a_table(self, model):
         rows = apps.get_model(model).objects.all()
@@ -362,7 +362,7 @@ class TestNavigation:
         assert {link: capfirst(opts.verbose_name_plural) for link, opts in lists.items()} == titles
         assert len(set(titles.values()) - {"Events"}) == len(titles) - 1
         assert titles["/admin/repairjobs/sms/"] == "SMS"
-        assert titles["/admin/repairjobs/errand/"] == "Owed errands"
+        assert titles["/admin/repairjobs/outboxtask/"] == "Outbox"
         assert titles["/admin/dashboard/dailytotal/"] == "Bookings by day"
         assert titles["/admin/admin/logentry/"] == "Log entries"
 

@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 from playwright.sync_api import sync_playwright
 
-from repairjobs.models import DeliveryReport
+from repairjobs.models import DeliveryReceipt
 from stats.models import DailyTotal
 from tests.processes import not_tested
 
@@ -60,7 +60,7 @@ def signed_in(live_server, session, *, width=1280, **options):
         browser.close()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.full)])
 def test_pages_draw_their_charts_without_errors_in_the_console(live_server, session, scheme):
     messages, urls = [], []
     with signed_in(live_server, session, color_scheme=scheme) as page:
@@ -85,9 +85,9 @@ def test_pages_draw_their_charts_without_errors_in_the_console(live_server, sess
     assert {is_dark for _, _, is_dark in pages} == {scheme == "dark"}
 
 
-@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("width", [pytest.param(1280, marks=pytest.mark.full), 390])
 def test_pages_fit_into_the_window(live_server, session, width):
-    report = DeliveryReport.objects.create(
+    report = DeliveryReceipt.objects.create(
         digest="0123456789abcdef" * 4,
         message_uuid="f" * 64,
         reference="r" * 100,

@@ -16,18 +16,17 @@ from django.utils import timezone
 from common.api_keys import cache as cache_module
 from common.api_keys.cache import api_key_cache
 from common.api_keys.models import ApiKey
-from dashboard import provider
-from dashboard.provider import ProviderUnavailable
-from dataprovider import events_api
-from dataprovider.events_api import EventsUnavailable
-from repairjobs import sandbox_api
-from repairjobs.sandbox_api import SandboxUnavailable
+from common.http_client import RemoteServiceUnavailable
+from dashboard.integrations import data_provider
+from dataprovider.integrations import events_api
+from repairjobs.integrations import sandbox_api
 from tests.common.databases import failing_database
 from tests.common.routes import METHODS, key_header, protected_routes
 from tests.common.wsgi import post
 from tests.processes import (
     PATIENCE,
     answers,
+    copy_migrated_databases,
     environment,
     eventually,
     free_port,
@@ -422,7 +421,7 @@ class TestCommands:
 @pytest.mark.processes
 def test_a_process_of_one_service_requires_keys_by_default(tmp_path):
     env = environment(tmp_path, SERVICES="dataprovider", PORT=str(free_port()))
-    assert manage(env, "migrate_databases").returncode == 0
+    copy_migrated_databases(env)
     commands = [manage(env, "create_api_key", "x", "--services", name) for name in SERVICES[:2]]
     web = [sys.executable, "-m", "granian", "--interface", "wsgi", "config.wsgi:application"]
     url = f"http://127.0.0.1:{env['PORT']}"
@@ -446,13 +445,14 @@ def test_an_error_about_a_rejected_key_names_the_setting_of_the_key(settings, st
     responses.get("http://provider.test/events", status=status)
     responses.get(f"http://127.0.0.1:{settings.PORT}/jobs", status=status)
     settings.DATA_PROVIDER_URL = "http://provider.test"
+    key_setting = rf"answered {status} .*\(check DATA_PROVIDER_KEY\)$"
 
-    with pytest.raises(ProviderUnavailable, match=rf"answered {status} \(DATA_PROVIDER_KEY\)$"):
-        provider.probe()
-    with pytest.raises(EventsUnavailable, match=rf"answered {status} .*\(DATA_PROVIDER_KEY\)$"):
-        events_api.fetch(hotel_id=1, first=date(2026, 1, 1), last=date(2026, 1, 2))
-    with pytest.raises(SandboxUnavailable, match=r"\(SANDBOX_KEY\)$"):
-        sandbox_api.jobs("NEW")
+    with pytest.raises(RemoteServiceUnavailable, match=key_setting):
+        data_provider.probe()
+    with pytest.raises(RemoteServiceUnavailable, match=key_setting):
+        events_api.fetch_events(hotel_id=1, first=date(2026, 1, 1), last=date(2026, 1, 2))
+    with pytest.raises(RemoteServiceUnavailable, match=r"\(check SANDBOX_KEY\)$"):
+        sandbox_api.fetch_jobs("NEW")
 
 
 @responses.activate
@@ -460,6 +460,6 @@ def test_the_sandbox_client_sends_its_key(settings):
     settings.SANDBOX_KEY = "abcdefgh.secret"
     route = responses.get(f"http://127.0.0.1:{settings.PORT}/jobs", json=[])
 
-    sandbox_api.jobs("NEW")
+    sandbox_api.fetch_jobs("NEW")
 
     assert route.calls[0].request.headers["Authorization"] == "Api-Key abcdefgh.secret"

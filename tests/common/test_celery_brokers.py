@@ -9,7 +9,7 @@ import pytest
 from kombu import Connection
 from kombu.exceptions import KombuError
 
-from tests.processes import environment, eventually, manage, not_tested, running
+from tests.processes import copy_migrated_databases, environment, eventually, not_tested, running
 
 pytestmark = pytest.mark.processes
 
@@ -27,7 +27,9 @@ def rabbitmq_url():
     return RABBITMQ_URL
 
 
-@pytest.mark.parametrize("broker", ["redis_url", "rabbitmq_url"])
+@pytest.mark.parametrize(
+    "broker", ["redis_url", pytest.param("rabbitmq_url", marks=pytest.mark.full)]
+)
 def test_each_worker_runs_the_scheduled_jobs_of_its_own_queue(broker, request, tmp_path):
     env = environment(
         tmp_path,
@@ -37,7 +39,7 @@ def test_each_worker_runs_the_scheduled_jobs_of_its_own_queue(broker, request, t
         INGEST_SECONDS="1",
         COLLECT_SECONDS="1",
     )
-    assert manage(env, "migrate_databases").returncode == 0
+    copy_migrated_databases(env)
     with sqlite3.connect(tmp_path / "client.sqlite3") as client:
         client.execute("INSERT INTO Jobs (Job_id, Job_status) VALUES (123, 'NEW')")
 

@@ -8,7 +8,7 @@ from tests.common.routes import key_header
 from tests.common.wsgi import MESSAGE, post
 from tests.processes import PATIENCE
 
-pytestmark = pytest.mark.django_db(databases="__all__")
+pytestmark = [pytest.mark.django_db(databases="__all__"), pytest.mark.engine_independent]
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from stats.api.door import wrap_wsgi
+from stats.api.fast_path import wrap_wsgi
 from tests.common.wsgi import post
 from tests.processes import environment, manage
 

@@ -6,7 +6,14 @@ import sys
 
 import pytest
 
-from tests.processes import answers, environment, eventually, free_port, manage, running
+from tests.processes import (
+    answers,
+    copy_migrated_databases,
+    environment,
+    eventually,
+    free_port,
+    running,
+)
 
 pytestmark = pytest.mark.processes
 
@@ -26,7 +33,7 @@ def port(tmp_path_factory):
     folder = tmp_path_factory.mktemp("web")
     port = str(free_port())
     env = environment(folder, SERVICES="dataprovider", API_KEYS_REQUIRED="false", PORT=port)
-    assert manage(env, "migrate_databases").returncode == 0
+    copy_migrated_databases(env)
     web = [sys.executable, "-m", "granian", "--interface", "wsgi", "config.wsgi:application"]
     with running(env, *web, "--port", env["PORT"], "--blocking-threads", "4"):
         eventually(lambda: answers(f"http://127.0.0.1:{env['PORT']}/healthz"), "the web answers")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes import environment, manage
+from tests.processes import copy_migrated_databases, environment
 from tests.serverless.gateway import HOST
 from tests.serverless.runtime import Function
 
@@ -15,10 +15,7 @@ Start = Callable[..., Function]
 @pytest.fixture(scope="session")
 def new_databases(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("new")
-    migrated = manage(environment(folder), "migrate_databases")
-    assert migrated.returncode == 0, migrated.stderr
-    created = manage(environment(folder), "create_client_database")
-    assert created.returncode == 0, created.stderr
+    copy_migrated_databases(environment(folder))
     return folder
 
 

@@ -62,7 +62,8 @@ class Function:
         }
         command = [sys.executable, "-m", "awslambdaric", f"serverless.handlers.{self.handler}"]
         self.process = self.sandbox.enter_context(running(self.env | lambda_env, *command))
-        self.sandbox.callback(server.thaw)
+        # A frozen process would not end on SIGTERM.
+        self.sandbox.callback(self.process.kill)
         server.pid.set_result(self.process.pid)
         self.server = server
 

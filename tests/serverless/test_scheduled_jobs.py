@@ -8,13 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from repairjobs.services.collecting import LOOK_BACK
+from repairjobs.services.job_import import LOOK_BACK
 from serverless.handlers import SPARE_SECONDS
 from tests.processes import eventually
-from tests.repairjobs.embedded import EmbeddedStores
-from tests.repairjobs.fake_vonage import Fault, running_vonage
 from tests.serverless.gateway import gateway, http_api, read
 from tests.serverless.runtime import TIMED_OUT, Failed, Function
+from tests.support.repairjobs.embedded_databases import EmbeddedDatabases
+from tests.support.repairjobs.fake_vonage import Fault, running_vonage
 
 pytestmark = [
     pytest.mark.processes,
@@ -30,7 +30,7 @@ def vonage():
     assert fake.record.problems == []
 
 
-class Databases(EmbeddedStores):
+class Databases(EmbeddedDatabases):
     def put(self, job_id, status):
         self.ask("client", "UPDATE Jobs SET Job_status = ? WHERE Job_id = ?", status, job_id)
 
@@ -105,6 +105,7 @@ class TestJob:
 
 
 class TestTime:
+    @pytest.mark.full
     def test_the_next_invocation_continues_after_the_time_budget_ends(self, own_cloud, databases):
         collect = own_cloud("collect_jobs", "repairjobs")
         send_sms = own_cloud("run_sms_outbox", "repairjobs", SMS_PER_SECOND="3")
@@ -141,7 +142,7 @@ class TestTime:
             eventually(lambda: vonage.posts, "an SMS is out")
             send_sms.kill()
             error = invocation.exception()
-        databases.ask("repairjobs", "UPDATE repairjobs_errand SET due_at = '2020-01-01'")
+        databases.ask("repairjobs", "UPDATE repairjobs_outboxtask SET due_at = '2020-01-01'")
         result = send_sms.invoke()
 
         assert isinstance(error, Failed)
@@ -151,6 +152,7 @@ class TestTime:
         assert vonage.posts == 2
 
 
+@pytest.mark.full
 class TestConcurrency:
     def test_ten_functions_at_once_send_each_sms_once(self, own_cloud, databases):
         collect = own_cloud("collect_jobs", "repairjobs")

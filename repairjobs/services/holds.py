@@ -1,0 +1,33 @@
+"""Jobs on hold: found when going live, until a person decides whether to text."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from common.db.transactions import atomic_with_retry
+from repairjobs.models import Job
+from repairjobs.services.workflow import JobEvent, advance
+
+Progress = Callable[[int], object]
+
+
+def release_held_jobs(*, text: bool, at: datetime, progress: Progress = lambda done: None) -> int:
+    """Release the jobs on hold: text their customers, or open them without a text.
+
+    Return how many there were. ``progress`` is called with 1 for each.
+    """
+    released = 0
+    for job_id in Job.objects.on_hold().ids():
+        released += release(job_id, text=text, at=at)
+        progress(1)
+    return released
+
+
+@atomic_with_retry(using="repairjobs")
+def release(job_id: int, *, text: bool, at: datetime) -> bool:
+    """Release a job. Return False if it is not on hold."""
+    job = Job.objects.locked(job_id)
+    if not job.is_on_hold:
+        return False
+    job.is_on_hold = False
+    advance(job, JobEvent.RELEASED if text else JobEvent.RELEASED_SILENTLY, at=at)
+    return True
