@@ -29,7 +29,7 @@ COPY . .
 # Tests write beside themselves what their tools remember.
 RUN chown -R app /app
 USER 10001
-CMD ["sh", "-c", "pytest -n 2 --dist loadfile && STORES=real pytest -n 2 --dist loadfile -m 'not soak and not processes'"]
+CMD ["sh", "-c", "pytest -n 3 --dist loadfile && TEST_DATABASES=servers pytest -n 3 --dist loadfile && pytest -n 3 --dist loadfile -m 'full and not soak'"]
 
 # --- What runs -----------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarks.harness import interleaved, median, run_python, scratch_stores, spoken, table
 from tests.serverless.gateway import HOST, http_api
-from tests.serverless.local import Function
+from tests.serverless.runtime import Function
 
 HEALTH = http_api("GET", "/healthz")
 # By handler and SERVICES: what it is invoked with.

@@ -1,11 +1,11 @@
-"""From the provider over HTTP into the dashboard's database: events a second."""
+"""Events per second, from the provider over HTTP into the database of the dashboard."""
 
 import io
 import time
 from collections.abc import Iterator
 from functools import partial
 
-from benchmarks import made_up
+from benchmarks import sample_events
 from benchmarks.harness import (
     Server,
     Stores,
@@ -26,14 +26,14 @@ TABLES = "dashboard_event, dashboard_dailytotal, dashboard_ingestion, dashboard_
 def run(*, quick: bool) -> Iterator[str]:
     count = 100_000 if quick else 1_000_000
     with scratch_stores("dataprovider", "dashboard") as stores:
-        made_up.fill(stores, count)
-        provider = stores.env | {"SERVICES": "dataprovider"}
+        sample_events.insert(stores, count)
+        provider_env = stores.env | {"SERVICES": "dataprovider"}
         with (
-            serving(provider) as ours,
+            serving(provider_env) as ours,
             serving(stores.env, app="benchmarks.naive.wsgi:application") as naive,
         ):
             sides = {
-                "one ORM upsert an event": partial(ingest, stores, naive, "one by one", 2_000),
+                "one ORM upsert per event": partial(ingest, stores, naive, "one by one", 2_000),
                 "serializer pages of 1,000 and bulk_create": partial(
                     ingest, stores, naive, "page by page", 20_000 if quick else 50_000
                 ),
@@ -41,17 +41,16 @@ def run(*, quick: bool) -> Iterator[str]:
                 "the limit: COPY and one grouped upsert": partial(copy_all, stores),
             }
             rates = interleaved(sides, rounds=2 if quick else 5)
-    medians = {name: median(found) for name, found in rates.items()}
-    own = medians["ours"]
+    medians = {name: median(samples) for name, samples in rates.items()}
     yield table(
         f"Ingestion: {count:,} events from the provider over HTTP into PostgreSQL",
         ["", "events/s", "ours is"],
-        [(name, spoken(rate), times(own, rate)) for name, rate in medians.items()],
+        [(name, spoken(rate), times(medians["ours"], rate)) for name, rate in medians.items()],
     )
 
 
 def ingest(stores: Stores, provider: Server, side: str, count: int) -> float:
-    """Events a second, into empty tables."""
+    """Return the events per second of one side, into empty tables."""
     empty(stores)
     env = stores.env | {"SERVICES": "dashboard", "DATA_PROVIDER_URL": provider.url}
     if side != "ours":
@@ -68,8 +67,11 @@ def empty(stores: Stores) -> None:
 
 
 def copy_all(stores: Stores) -> float:
-    """The same rows from this process's memory, in one SQL session; they follow ours."""
-    ours = fingerprint(stores)
+    """Return the events per second of the same rows, out of memory in one SQL session.
+
+    Call it after ours: the totals must be equal.
+    """
+    our_totals = fingerprint(stores)
     empty(stores)
     rows = io.StringIO()
     with stores.session("dataprovider") as cursor:
@@ -79,18 +81,18 @@ def copy_all(stores: Stores) -> float:
     with stores.session("dashboard") as cursor:
         cursor.copy_expert(f"COPY dashboard_event ({COLUMNS}) FROM STDIN", rows)
         cursor.execute("""
-            INSERT INTO dashboard_dailytotal (hotel_id, reading, day, bookings, cancellations)
-            SELECT hotel_id, reading, day,
+            INSERT INTO dashboard_dailytotal (hotel_id, date_basis, day, bookings, cancellations)
+            SELECT hotel_id, date_basis, day,
                 count(*) FILTER (WHERE rpg_status = 1), count(*) FILTER (WHERE rpg_status = 2)
             FROM dashboard_event, LATERAL (VALUES
                 ('night_of_stay', night_of_stay),
-                ('timestamp', (timestamp AT TIME ZONE 'UTC')::date)) AS readings (reading, day)
-            GROUP BY hotel_id, reading, day
-            ON CONFLICT (hotel_id, reading, day) DO UPDATE SET
+                ('timestamp', (timestamp AT TIME ZONE 'UTC')::date)) AS dates (date_basis, day)
+            GROUP BY hotel_id, date_basis, day
+            ON CONFLICT (hotel_id, date_basis, day) DO UPDATE SET
                 bookings = dashboard_dailytotal.bookings + excluded.bookings,
                 cancellations = dashboard_dailytotal.cancellations + excluded.cancellations""")
     seconds = time.perf_counter() - started
-    assert fingerprint(stores) == ours, "ours and plain SQL do not agree on the totals"
+    assert fingerprint(stores) == our_totals, "the totals differ from those of plain SQL"
     return rows.getvalue().count("\n") / seconds
 
 
@@ -98,6 +100,6 @@ def fingerprint(stores: Stores) -> str:
     with stores.session("dashboard") as cursor:
         cursor.execute("""
             SELECT md5(string_agg(
-                concat_ws(',', hotel_id, reading, day, bookings, cancellations), ';'
-                ORDER BY hotel_id, reading, day)) FROM dashboard_dailytotal""")
+                concat_ws(',', hotel_id, date_basis, day, bookings, cancellations), ';'
+                ORDER BY hotel_id, date_basis, day)) FROM dashboard_dailytotal""")
         return cursor.fetchone()[0]

@@ -26,7 +26,7 @@ from benchmarks.harness import (
     times,
 )
 from benchmarks.repairjobs_process import PAGE
-from tests.repairjobs.mongod import running_mongod
+from tests.support.repairjobs.mongod import running_mongod
 
 LARGE, UNDER_WAY, CHANGED, NEW = 1_000_000, 10_000, 100, 10
 MAX_RATIO = 3.0  # of the times over the large and the small table

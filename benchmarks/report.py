@@ -1,4 +1,4 @@
-"""``GET /dashboard`` of a hotel's year of days, at two sizes of the event table."""
+"""``GET /dashboard`` for a year of days, with two sizes of the event table."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -6,7 +6,7 @@ from functools import partial
 
 import requests
 
-from benchmarks import made_up
+from benchmarks import sample_events
 from benchmarks.harness import (
     Load,
     Stores,
@@ -19,7 +19,7 @@ from benchmarks.harness import (
 )
 
 NAIVE = "benchmarks.naive.wsgi:application"
-QUERY = f"hotel_id=1&period=day&year={made_up.YEAR}"
+QUERY = f"hotel_id=1&period=day&year={sample_events.YEAR}"
 
 
 def run(*, quick: bool) -> Iterator[str]:
@@ -36,25 +36,25 @@ def measure(count: int, *, seconds: int, rounds: int) -> dict[str, Load]:
         fill(stores, count)
         env = stores.env | {"SERVICES": "dashboard"}
         ours = stack.enter_context(serving(env)).url
-        whole = stack.enter_context(serving(stores.env)).url
+        complete = stack.enter_context(serving(stores.env)).url
         naive = stack.enter_context(serving(stores.env, app=NAIVE)).url
         url = f"{ours}/dashboard?{QUERY}"
         etag = requests.get(url).headers["ETag"]
         assert requests.get(url, headers={"If-None-Match": etag}).status_code == 304
         load = partial(wrk, seconds=seconds)
         sides = {
-            "events counted on each read": partial(load, f"{naive}/dashboard/counted?{QUERY}"),
+            "events counted for each request": partial(load, f"{naive}/dashboard/counted?{QUERY}"),
             "totals by a DRF serializer": partial(load, f"{naive}/dashboard/serialized?{QUERY}"),
             "ours": partial(load, url),
             "ours, unchanged (304)": partial(load, url, headers=[f"If-None-Match: {etag}"]),
-            "ours, one process for all services": partial(load, f"{whole}/dashboard?{QUERY}"),
+            "ours, one process for all services": partial(load, f"{complete}/dashboard?{QUERY}"),
         }
         return median_loads(sides, rounds=rounds)
 
 
 def fill(stores: Stores, count: int) -> None:
-    """Events as the project itself ingests them, with an index for those who count them."""
-    made_up.fill(stores, count)
+    """Ingest events with this project, and add the index that the naive views need."""
+    sample_events.insert(stores, count)
     with serving(stores.env) as provider:
         env = stores.env | {"DATA_PROVIDER_URL": provider.url}
         run_python("-m", "benchmarks.ingest_once", "ours", str(count), env=env)

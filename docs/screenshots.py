@@ -33,9 +33,7 @@ def main() -> int:
         sys.exit("The pictures are taken with chromium, which is not installed.")
     with tempfile.TemporaryDirectory(prefix="pictures-") as folder:
         settings = os.environ | {"DATA_DIR": folder, "PORT": PORT, "ENV_FILE": os.devnull}
-        demo = subprocess.Popen(
-            [sys.executable, "-m", "local.launcher"], cwd=DOCS.parent, env=settings
-        )
+        demo = subprocess.Popen([sys.executable, "-m", "local"], cwd=DOCS.parent, env=settings)
         try:
             wait_for(f"{URL}/readyz")
             # A job that was opened has more to show.

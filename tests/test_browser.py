@@ -64,7 +64,7 @@ def site(tmp_path_factory):
     folder = tmp_path_factory.mktemp("site")
     env = environment(folder, PORT=str(free_port()), DEMO="false", INGEST_SECONDS="1")
     url = f"http://127.0.0.1:{env['PORT']}"
-    with running(env, sys.executable, "-m", "local.launcher") as run:
+    with running(env, sys.executable, "-m", "local") as run:
         eventually(lambda: answers(f"{url}/readyz"), "the web is ready")
         for path, content in [
             *(("/events", event) for event in EVENTS),
@@ -97,7 +97,7 @@ def chromium():
         browser.close()
 
 
-@pytest.fixture(params=["light", "dark"])
+@pytest.fixture(params=["light", pytest.param("dark", marks=pytest.mark.full)])
 def looks(request):
     return {"color_scheme": request.param}
 
@@ -180,7 +180,7 @@ class TestPages:
         page.get_by_role("link", name=re.compile("^Admin")).first.click()
         expect(page).to_have_url(re.compile("/admin/login/"))
 
-    @pytest.mark.parametrize("period", ["month", "day"])
+    @pytest.mark.parametrize("period", ["month", pytest.param("day", marks=pytest.mark.full)])
     def test_dashboard(self, page: Page, is_for_everybody: Check, period):
         page.goto(f"/dashboard?hotel_id=7&year={YEAR}&period={period}")
 
@@ -268,9 +268,9 @@ class TestSwagger:
         ("service", "operation"),
         [
             ("stats", "GET /stats"),
-            ("dataprovider", "GET /events"),
-            ("dashboard", "GET /dashboard"),
-            ("repairjobs", "GET /jobs"),
+            pytest.param("dataprovider", "GET /events", marks=pytest.mark.full),
+            pytest.param("dashboard", "GET /dashboard", marks=pytest.mark.full),
+            pytest.param("repairjobs", "GET /jobs", marks=pytest.mark.full),
             ("stats", "POST /messages"),
         ],
     )

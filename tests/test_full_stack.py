@@ -28,8 +28,16 @@ from tests.processes import (
     free_port,
     running,
 )
-from tests.repairjobs.mongod import mongo_server_url  # noqa: F401 - a fixture
-from tests.servers import MariaDB, NoServer, Postgres, Redis, find, on_its_own, place_of
+from tests.servers import (
+    MariaDB,
+    NoServer,
+    Postgres,
+    Redis,
+    connection_parameters,
+    server_for_one_test,
+    server_url,
+)
+from tests.support.repairjobs.mongod import mongo_server_url  # noqa: F401 - a fixture
 
 # One stack for all of them, and in this order: the last ones stop what the first ones use.
 pytestmark = pytest.mark.processes
@@ -116,7 +124,7 @@ class Stack:
         return "".join(log.read_text() for log in logs)
 
     def in_mariadb(self, statement: str, values: list[object] | None = None) -> list[tuple]:
-        place = place_of(self.mariadb)
+        place = connection_parameters(self.mariadb)
         with pymysql.connect(**place, autocommit=True) as session, session.cursor() as cursor:
             cursor.execute(statement, values)
             return list(cursor.fetchall())
@@ -139,8 +147,10 @@ def stack(tmp_path_factory, mongo_server_url):  # noqa: F811
     folder = tmp_path_factory.mktemp("stack")
     with ExitStack() as servers:
         try:
-            redis = servers.enter_context(on_its_own(Redis))
-            stack = Stack(folder, find(Postgres), find(MariaDB), mongo_server_url, f"{redis}/14")
+            redis = servers.enter_context(server_for_one_test(Redis))
+            stack = Stack(
+                folder, server_url(Postgres), server_url(MariaDB), mongo_server_url, f"{redis}/14"
+            )
         except NoServer as error:
             reason = f"NOT TESTED, the full stack: {error}"
             pytest.fail(reason) if os.environ.get("CI") == "true" else pytest.skip(reason)
@@ -200,6 +210,7 @@ def test_a_row_of_the_clients_is_opened_and_its_customer_texted(stack):
     assert stack.output().count("+447700900123") == 1
 
 
+@pytest.mark.full
 def test_every_container_is_healthy(stack):
     for service in ("web", "dataprovider", "worker", "worker-repairjobs", "beat"):
         eventually(lambda: stack.is_healthy(service), f"{service} is healthy")  # noqa: B023
@@ -214,6 +225,7 @@ def test_nobody_has_made_up_jobs_where_the_client_is_on_a_server(stack):
     assert requests.get(stack.url("web", "/client/jobs"), timeout=PATIENCE).status_code == 404
 
 
+@pytest.mark.full
 def test_migrating_again_changes_nothing(stack):
     again = stack.migrate()
 
@@ -262,6 +274,7 @@ class Sender(threading.Thread):
         return answer.ok
 
 
+@pytest.mark.full
 def test_a_rolling_restart_loses_no_message_that_is_sent_again(stack):
     names = ["web 2", "web 3"]
     senders = [
@@ -290,6 +303,7 @@ def test_a_rolling_restart_loses_no_message_that_is_sent_again(stack):
             assert set(sender.refused) <= {"ConnectionError"}, sender.refused
 
 
+@pytest.mark.full
 def test_two_beats_and_two_workers_of_which_one_ends_do_everything_once(stack):
     job_ids = range(201, 221)
     with (
@@ -307,6 +321,7 @@ def test_two_beats_and_two_workers_of_which_one_ends_do_everything_once(stack):
     assert [stack.output().count(f"+447700900{i}") for i in job_ids] == [1] * len(job_ids)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("service", ["worker", "dataprovider", "beat"])
 def test_sigterm_ends_a_process_by_itself(stack, service):
     process = stack.processes[service]

@@ -58,6 +58,7 @@ def _client_starts_empty():
     ClientJob.objects.all().delete()
 
 
+@pytest.mark.hypothesis
 @pytest.mark.parametrize("mode", GenerationMode, ids=lambda mode: mode.value)
 @pytest.mark.parametrize("label", OPERATIONS)
 def test_every_operation_answers_as_documented(label, mode):
@@ -66,8 +67,6 @@ def test_every_operation_answers_as_documented(label, mode):
 
     @given(case=OPERATIONS[label].as_strategy(generation_mode=mode))
     @settings(
-        max_examples=100,
-        deadline=None,
         derandomize=True,
         suppress_health_check=list(HealthCheck),
     )
@@ -84,6 +83,7 @@ def test_every_operation_answers_as_documented(label, mode):
     check()
 
 
+@pytest.mark.engine_independent
 class TestDocument:
     """What a person reads in Swagger."""
 

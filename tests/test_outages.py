@@ -11,8 +11,8 @@ import pytest
 import requests
 
 from tests.processes import answers, eventually
-from tests.repairjobs.mongod import NoMongod, running_mongod
-from tests.servers import MariaDB, NoServer, Postgres, Redis, our_own
+from tests.servers import MariaDB, NoServer, Postgres, Redis, new_server
+from tests.support.repairjobs.mongod import NoMongod, running_mongod
 from tests.test_full_stack import EVENT, MESSAGE, Stack, add_job, statuses
 
 pytestmark = [
@@ -68,7 +68,7 @@ def servers():
             mongod = running.enter_context(running_mongod())
             found = {"mongo": mongod}
             for name, kind in {"postgres": Postgres, "mariadb": MariaDB, "redis": Redis}.items():
-                found[name] = running.enter_context(our_own(kind))
+                found[name] = running.enter_context(new_server(kind))
         except (NoServer, NoMongod) as error:
             pytest.skip(f"NOT TESTED, outages: {error}")
         mongod.stop = mongod.kill
@@ -94,7 +94,7 @@ def readiness(stack):
 
 def names_away(stack):
     checks = readiness(stack).json()["checks"]
-    return {name for name, word in checks.items() if word == "away"}
+    return {name for name, word in checks.items() if word == "unavailable"}
 
 
 def outage(stack, server, name, job_ids):

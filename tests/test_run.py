@@ -49,13 +49,13 @@ def test_seed_fills_the_dashboard_without_a_server(env):
     count = seeded.removeprefix("Seeded ").removesuffix(" events\n")
 
     assert f"Stored {count} events" in manage(env, "seed_dashboard").stdout
-    assert "filled before" in manage(env, "seed_dashboard").stdout
+    assert "already has data" in manage(env, "seed_dashboard").stdout
     assert processes_with(f"DATA_DIR={env['DATA_DIR']}") == []
 
 
 class TestMakeRun:
     def test_brings_a_posted_event_to_the_dashboard_and_keeps_it(self, env, tmp_path):
-        with running(env, sys.executable, "-m", "local.launcher") as run:
+        with running(env, sys.executable, "-m", "local") as run:
             eventually(lambda: answers(url(env, "/readyz")), "the web is ready")
             sent = requests.post(url(env, "/events"), json=EVENT, timeout=PATIENCE)
             assert sent.status_code == 201
@@ -69,7 +69,7 @@ class TestMakeRun:
         assert "Ingested events: stored=1" in log
         assert "Traceback" not in log
 
-        with running(env, sys.executable, "-m", "local.launcher") as again:
+        with running(env, sys.executable, "-m", "local") as again:
             eventually(lambda: answers(url(env, "/readyz")), "it starts again")
             assert bookings(env) == 1
             again.send_signal(signal.SIGHUP)
@@ -79,7 +79,7 @@ class TestMakeRun:
     def test_says_that_the_port_is_taken(self, env, tmp_path):
         with running(env, sys.executable, "-m", "http.server", env["PORT"], "--bind", "127.0.0.1"):
             eventually(lambda: answers(url(env)), "somebody else has the port")
-            with running(env, sys.executable, "-m", "local.launcher") as run:
+            with running(env, sys.executable, "-m", "local") as run:
                 assert run.wait(PATIENCE) == 1
 
         assert "choose another port: make run PORT=8001" in (tmp_path / "output.log").read_text()
