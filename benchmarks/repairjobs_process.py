@@ -1,4 +1,4 @@
-"""The repair jobs' steps, timed in a process of their own that keeps its connections."""
+"""A process that runs and times steps of the repair jobs, and keeps its connections open."""
 
 import os
 import resource
@@ -13,21 +13,21 @@ from typing import Any
 import pymongo
 
 PAGE = 1_000
-LOOKS_NEW = "UPPER(Job_status) LIKE BINARY '%%NEW%%'"
+MAY_BE_NEW = "UPPER(Job_status) LIKE BINARY '%%NEW%%'"
 
 
 @contextmanager
-def desk(env: Mapping[str, str]) -> Iterator[Callable[..., Any]]:
-    """A process with these settings, which runs the functions below."""
+def repairjobs_process(env: Mapping[str, str]) -> Iterator[Callable[..., Any]]:
+    """Start a process with these settings. Yield a function that runs a function below in it."""
     with ProcessPoolExecutor(
         1, mp_context=get_context("spawn"), initializer=_set_up, initargs=(dict(env),)
     ) as pool:
-        yield lambda step, *arguments: pool.submit(step, *arguments).result()
+        yield lambda function, *arguments: pool.submit(function, *arguments).result()
 
 
 def _set_up(env: dict[str, str]) -> None:
     os.environ |= env | {"DJANGO_SETTINGS_MODULE": "config.settings"}
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # where the console backend's SMS go
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the console backend prints SMS there
     import logging
 
     import django
@@ -36,11 +36,11 @@ def _set_up(env: dict[str, str]) -> None:
     logging.disable(logging.INFO)
 
 
-# --- Our steps, in seconds -------------------------------------------------------------------
+# --- Our steps: each returns its seconds -----------------------------------------------------
 
 
 def collect(new: int) -> float:
-    """Collect so many new jobs, and no others."""
+    """Import this number of new jobs."""
     from django.utils import timezone
 
     from repairjobs.models import ClientJob
@@ -48,13 +48,13 @@ def collect(new: int) -> float:
 
     last = ClientJob.objects.order_by("job_id").last()
     assert last
-    rows = [ClientJob(job_id=last.pk + 1 + number, **MADE_UP) for number in range(new)]
+    rows = [ClientJob(job_id=last.pk + 1 + number, **SAMPLE_COLUMNS) for number in range(new)]
     ClientJob.objects.bulk_create(rows)
     return _seconds(lambda: job_import.import_new_jobs(at=timezone.now()), expected=new)
 
 
 def follow(changed: int) -> float:
-    """Follow all jobs under way, of which so many have changed since."""
+    """Sync all jobs under way, after this number of rows has changed."""
     from django.db.models import Case, Value, When
     from django.utils import timezone
 
@@ -63,14 +63,14 @@ def follow(changed: int) -> float:
 
     OutboxTask.objects.all().delete()
     ids = list(Job.objects.under_way().exclude(status="NEW").values_list("pk", flat=True))
-    chosen = ids[:: len(ids) // changed][:changed] if changed else []
-    other = Case(When(status="OPENED", then=Value("IN PROGRESS")), default=Value("OPENED"))
-    ClientJob.objects.filter(pk__in=chosen).update(status=other)
+    changed_ids = ids[:: len(ids) // changed][:changed] if changed else []
+    new_status = Case(When(status="OPENED", then=Value("IN PROGRESS")), default=Value("OPENED"))
+    ClientJob.objects.filter(pk__in=changed_ids).update(status=new_status)
     return _seconds(lambda: job_sync.sync_jobs(at=timezone.now()), expected=changed)
 
 
-def sweep() -> float:
-    """Sweep one piece of the table, in which nothing is new."""
+def scan_part() -> float:
+    """Run one part of the full scan over rows that are not NEW."""
     from django.utils import timezone
 
     from repairjobs.services import job_import
@@ -78,41 +78,41 @@ def sweep() -> float:
     return _seconds(lambda: job_import.scan_table(at=timezone.now()), expected=0)
 
 
-def collect_first(expected: int) -> tuple[float, float, float]:
-    """Collect into an empty store: seconds, MiB before and at most."""
+def import_first(expected: int) -> tuple[float, float, float]:
+    """Run the first import into an empty database. Return seconds, MiB before, and MiB at most."""
     from django.utils import timezone
 
     from repairjobs.services import job_import
 
-    before = _resident()
+    before = _resident_mib()
     seconds = _seconds(lambda: job_import.import_new_jobs(at=timezone.now()), expected=expected)
     return seconds, before, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def go_live() -> None:
-    """Say that the first collect of an empty store is over."""
+    """Record that the first import is complete, so that later jobs are not on hold."""
     from repairjobs.models import ImportCursor
 
     ImportCursor.objects.update_or_create(pk=1, defaults={"is_live": True})
 
 
 def run_outbox(kind: str) -> float:
-    """Run outbox tasks of a kind, a second, in one run; SMS are printed to nowhere."""
+    """Run the outbox once for a kind of task. Return the tasks per second. SMS are discarded."""
     from django.utils import timezone
 
     from repairjobs.models import OutboxTask
     from repairjobs.services.outbox.registry import TASK_KINDS
     from repairjobs.services.outbox.runner import run_outbox
 
-    owed = OutboxTask.objects.filter(kind=kind)
-    before, started = owed.count(), time.perf_counter()
-    [task_kind] = [each for each in TASK_KINDS if each.name == kind]
+    tasks = OutboxTask.objects.filter(kind=kind)
+    before, started = tasks.count(), time.perf_counter()
+    [task_kind] = [task_kind for task_kind in TASK_KINDS if task_kind.name == kind]
     run_outbox(task_kind, clock=timezone.now)
-    return (before - owed.count()) / (time.perf_counter() - started)
+    return (before - tasks.count()) / (time.perf_counter() - started)
 
 
 def reconcile() -> float:
-    """Compare everything; what differs is told, and counts for nothing here."""
+    """Compare all jobs. The differences do not matter here."""
     from repairjobs.services.reconciliation import differences
 
     started = time.perf_counter()
@@ -122,12 +122,12 @@ def reconcile() -> float:
 
 
 def fill_documents(count: int) -> None:
-    """Documents in MongoDB: nine of ten of closed jobs; those in progress are flagged."""
+    """Insert documents into MongoDB: 90 % are CLOSED, and those IN PROGRESS are flagged."""
     from django.conf import settings
 
     from repairjobs.integrations.documents import document_store
 
-    document_store().get("00000")  # which makes the indexes
+    document_store().get("00000")  # creates the indexes
     with pymongo.MongoClient[dict[str, Any]](settings.MONGO_URL) as client:
         for start in range(0, count, PAGE):
             client["repairjobs"]["jobs"].insert_many(
@@ -158,70 +158,72 @@ def _document(number: int, status: str) -> dict[str, Any]:
     }
 
 
-# --- The naive ways --------------------------------------------------------------------------
+# --- Naive solutions -------------------------------------------------------------------------
 
 
 def scan() -> float:
-    """Look for new jobs by a scan of the client's whole table."""
+    """Find new jobs by a scan of the client's whole table."""
     return _seconds(
         lambda: len(_rows("client", "SELECT * FROM Jobs WHERE UPPER(TRIM(Job_status)) = 'NEW'")),
         expected=None,
     )
 
 
-def ask_for_each() -> float:
-    """Look at the jobs under way by a query for each."""
+def query_each_job() -> float:
+    """Find changes of the jobs under way with one query per job."""
     from repairjobs.models import ClientJob, Job
 
-    def look() -> int:
+    def count_changed() -> int:
         return sum(
             ClientJob.objects.get(pk=job.pk).normalized_status != job.status
             for job in Job.objects.under_way()
         )
 
-    return _seconds(look, expected=None)
+    return _seconds(count_changed, expected=None)
 
 
-# --- The limit: our SQL without us -----------------------------------------------------------
+# --- The limit: our SQL without our code -----------------------------------------------------
 
 
 def read_new() -> float:
-    """What a collect that finds nothing asks the client, by PyMySQL."""
+    """Run the queries of an import that finds nothing, with PyMySQL."""
     from repairjobs.models import ImportCursor
     from repairjobs.services.job_import import LOOK_BACK
 
     watermark = ImportCursor.objects.current().watermark
     assert watermark is not None
-    behind = "FROM Jobs WHERE Job_id > %s"
+    newest_first = "FROM Jobs WHERE Job_id < %s ORDER BY Job_id DESC"
+    look_back = f"SELECT Job_id {newest_first} LIMIT 1 OFFSET {LOOK_BACK - 1}"
+    following = "FROM Jobs WHERE Job_id > %s"
+    ids_page = f"SELECT Job_id {following} ORDER BY Job_id LIMIT {PAGE}"
+    new_rows = (
+        f"SELECT * {following} AND Job_id <= %s AND {MAY_BE_NEW} ORDER BY Job_id LIMIT {PAGE}"
+    )
 
-    def look() -> int:
-        newest_first = "FROM Jobs WHERE Job_id < %s ORDER BY Job_id DESC"
-        back = f"SELECT Job_id {newest_first} LIMIT 1 OFFSET {LOOK_BACK - 1}"
-        found, after = 0, _rows("client", back, [watermark])[0][0]
-        while ids := _rows(
-            "client", f"SELECT Job_id {behind} ORDER BY Job_id LIMIT {PAGE}", [after]
-        ):
-            piece = f"SELECT * {behind} AND Job_id <= %s AND {LOOKS_NEW} ORDER BY Job_id"
-            _rows("client", f"{piece} LIMIT {PAGE}", [after, ids[-1][0]])
+    def read() -> int:
+        start = _rows("client", look_back, [watermark])
+        count, after = 0, start[0][0] if start else 0
+        while ids := _rows("client", ids_page, [after]):
+            count += len(_rows("client", new_rows, [after, ids[-1][0]]))
             after = ids[-1][0]
-        return found
+        return count
 
-    return _seconds(look, expected=0)
+    return _seconds(read, expected=None)
 
 
 def read_under_way() -> float:
-    """What a follow that finds nothing asks us and the client, by PyMySQL."""
+    """Run the queries of a sync that finds nothing, with PyMySQL."""
     under_way = "FROM repairjobs_job WHERE closed_at IS NULL AND job_id > %s ORDER BY job_id"
 
-    def look() -> int:
-        found, after = 0, 0
+    def read() -> int:
+        count, after = 0, 0
         while jobs := _rows("repairjobs", f"SELECT * {under_way} LIMIT {PAGE}", [after]):
             ids = ", ".join(str(job[0]) for job in jobs)
-            found += len(_rows("client", f"SELECT * FROM Jobs WHERE Job_id IN ({ids})"))
+            count += len(_rows("client", f"SELECT * FROM Jobs WHERE Job_id IN ({ids})"))
             after = jobs[-1][0]
-        return found
+        return count
 
-    return _seconds(look, expected=None)
+    return _seconds(read, expected=None)
 
 
 def _rows(alias: str, statement: str, values: list[Any] | None = None) -> Any:
@@ -235,18 +237,18 @@ def _rows(alias: str, statement: str, values: list[Any] | None = None) -> Any:
 
 def _seconds(step: Callable[[], int], *, expected: int | None) -> float:
     started = time.perf_counter()
-    found = step()
+    count = step()
     seconds = time.perf_counter() - started
-    assert expected in (None, found), f"{found} instead of {expected}"
+    assert expected in (None, count), f"{count} instead of {expected}"
     return seconds
 
 
-def _resident() -> float:
+def _resident_mib() -> float:
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * resource.getpagesize() / 2**20
 
 
-MADE_UP = {
+SAMPLE_COLUMNS = {
     "type": "REPAIR",
     "status": "NEW",
     "firstname": "Test",
