@@ -279,7 +279,7 @@ def differences(office, vonage, payers, carrier, jobs):
         sort = SORTS.match(note)
         ledger[job_id][sort[0] if sort else note] += 1
     for job_id, status in office.ask(office.theirs, "client", "SELECT Job_id, status FROM history"):
-        written[job_id][town.normalized_status(status)] += 1
+        written[job_id][town.normalize_status(status)] += 1
     accepted = Counter(town.job_of(each) for each in vonage.accepted)
     undeliverable = {
         town.job_of(each) for each in vonage.accepted if each.client_ref in carrier.undeliverable
