@@ -265,7 +265,7 @@ class PartAdmin(ReadOnlyAdmin):
     ordering = ["-pk"]
 
 
-UNKNOWN_SMS = Eligibility(Q(state=SmsState.UNKNOWN), "is in doubt")
+UNKNOWN_SMS = Eligibility(Q(state=SmsState.UNKNOWN), "SMS whose outcome is unknown")
 
 
 @admin.register(Sms)
