@@ -14,15 +14,15 @@ import requests
 from benchmarks import desk
 from benchmarks.desk import PAGE
 from benchmarks.harness import (
+    Databases,
     Server,
-    Stores,
+    format_number,
     interleaved,
     mariadb,
     median,
     run_python,
-    scratch_stores,
+    scratch_databases,
     serving,
-    spoken,
     table,
     times,
 )
@@ -84,17 +84,17 @@ def polls(large: int, under_way: int, *, rounds: int) -> Iterator[str]:
         [
             (
                 name,
-                *(spoken(seconds[name, size] * 1000) for size in ("small", "large")),
+                *(format_number(seconds[name, size] * 1000) for size in ("small", "large")),
                 times(seconds[name, "large"], seconds[name, "small"]),
-                spoken(seconds[name, "spread"] * 1000),
+                format_number(seconds[name, "spread"] * 1000),
             )
             for name in steps
         ],
     )
     minutes = -(-large // SCAN_ROWS) * SWEEP_SECONDS / 60
     yield (
-        f"A sweep of {SCAN_ROWS:,} rows takes {spoken(piece * 1000)} ms, and one every "
-        f"{SWEEP_SECONDS} seconds goes round {large:,} rows in {spoken(minutes)} minutes.\n"
+        f"A sweep of {SCAN_ROWS:,} rows takes {format_number(piece * 1000)} ms, and one every "
+        f"{SWEEP_SECONDS} seconds goes round {large:,} rows in {format_number(minutes)} minutes.\n"
     )
     for name in (step for step in steps if not step.startswith("-")):
         ratio = seconds[name, "large"] / seconds[name, "small"]
@@ -102,31 +102,33 @@ def polls(large: int, under_way: int, *, rounds: int) -> Iterator[str]:
 
 
 @contextmanager
-def repair_stores(**settings: str) -> Iterator[Stores]:
+def repair_stores(**settings: str) -> Iterator[Databases]:
     settings = {
         "SERVICES": "repairjobs",
         "SMS_PER_SECOND": "1000000",
         "SMS_BACKEND": "console",
     } | settings
-    with scratch_stores("repairjobs", "client", **settings) as stores:
-        run_python("manage.py", "create_client_database", env=stores.env)
-        yield stores
+    with scratch_databases("repairjobs", "client", **settings) as databases:
+        run_python("manage.py", "create_client_database", env=databases.env)
+        yield databases
 
 
 @contextmanager
 def settled_desk(rows: int, *, every: int, since: int = 0) -> Iterator[Desk]:
     """A desk that took over a whole table of the client's; some of the jobs are under way."""
-    with repair_stores() as stores:
-        fill_client(stores, rows, every=every, since=since, status="OPENED")
-        import_batch(stores)
-        with desk.desk(stores.env) as ask:
+    with repair_stores() as databases:
+        fill_client(databases, rows, every=every, since=since, status="OPENED")
+        import_batch(databases)
+        with desk.desk(databases.env) as ask:
             yield ask
 
 
-def fill_client(stores: Stores, rows: int, *, every: int, status: str, since: int = 0) -> None:
+def fill_client(
+    databases: Databases, rows: int, *, every: int, status: str, since: int = 0
+) -> None:
     """Closed rows, but this status for every so manieth, and for all since a row."""
     facts = "'Test', 'Customer', 'AB1 2CD', '07700 900123', 'WM-1', 'Washing machine'"
-    connection = mariadb(stores.urls["client"])
+    connection = mariadb(databases.urls["client"])
     connection.cursor().execute(f"""
         INSERT INTO Jobs SELECT seq, 'REPAIR',
             IF(seq % {every} = 0 OR seq > {since or rows}, '{status}', 'CLOSED'), {facts}
@@ -135,10 +137,10 @@ def fill_client(stores: Stores, rows: int, *, every: int, status: str, since: in
     connection.close()
 
 
-def import_batch(stores: Stores) -> None:
+def import_batch(databases: Databases) -> None:
     """Our jobs and a line of the ledger for each row, as if all had been collected long ago."""
-    client = stores.urls["client"].rpartition("/")[2]
-    connection = mariadb(stores.urls["repairjobs"])
+    client = databases.urls["client"].rpartition("/")[2]
+    connection = mariadb(databases.urls["repairjobs"])
     cursor = connection.cursor()
     cursor.execute(f"""
         INSERT INTO repairjobs_job
@@ -171,13 +173,13 @@ def going_live(large: int, new: int) -> str:
     }
     rows = []
     for name, (count, expected, is_live) in cases.items():
-        with repair_stores() as stores:
-            fill_client(stores, count, every=count // expected, status="NEW")
-            with desk.desk(stores.env) as ask:
+        with repair_stores() as databases:
+            fill_client(databases, count, every=count // expected, status="NEW")
+            with desk.desk(databases.env) as ask:
                 if is_live:
                     ask(desk.go_live)
                 seconds, before, most = ask(desk.collect_first, expected)
-        rows.append((name, spoken(seconds), spoken(before), spoken(most)))
+        rows.append((name, format_number(seconds), format_number(before), format_number(most)))
     return table(
         "The first collect of an empty store",
         ["", "seconds", "MiB before", "MiB at most"],
@@ -193,11 +195,11 @@ def pages(lines: int, documents: int, *, rounds: int) -> str:
     end = f"{datetime(2021, 1, 1) + timedelta(seconds=lines - PAGE - 1)}+00:00"  # noqa: DTZ001
     with ExitStack() as stack:
         mongo = stack.enter_context(running_mongod())
-        stores = stack.enter_context(repair_stores(MONGO_URL=mongo.url))
-        fill_client(stores, lines, every=2, status="OPENED")
-        import_batch(stores)
-        stack.enter_context(desk.desk(stores.env))(desk.fill_documents, documents)
-        server = stack.enter_context(serving(stores.env))
+        databases = stack.enter_context(repair_stores(MONGO_URL=mongo.url))
+        fill_client(databases, lines, every=2, status="OPENED")
+        import_batch(databases)
+        stack.enter_context(desk.desk(databases.env))(desk.fill_documents, documents)
+        server = stack.enter_context(serving(databases.env))
         sides = {
             f"/transactions, {lines:,} lines": ("/transactions?", [end, lines - PAGE - 1]),
             f"/jobs, {documents:,} documents": ("/jobs?", [f"{last:05}"]),
@@ -222,7 +224,7 @@ def pages(lines: int, documents: int, *, rounds: int) -> str:
         [
             (
                 name,
-                *(spoken(seconds[name, where] * 1000) for where in ("first", "last")),
+                *(format_number(seconds[name, where] * 1000) for where in ("first", "last")),
                 times(seconds[name, "last"], seconds[name, "first"]),
             )
             for name in sides
@@ -247,9 +249,9 @@ def cursor(key: list[Any]) -> str:
 
 def outbox(count: int) -> str:
     rows = []
-    with repair_stores() as stores:
-        fill_client(stores, count, every=1, status="NEW")
-        with desk.desk(stores.env) as ask:
+    with repair_stores() as databases:
+        fill_client(databases, count, every=1, status="NEW")
+        with desk.desk(databases.env) as ask:
             ask(desk.go_live)
             ask(desk.collect_first, count)
             for name, kind in {
@@ -257,6 +259,8 @@ def outbox(count: int) -> str:
                 "SMS": "sms",
                 "statuses to the client": "status",
             }.items():
-                rows.append((name, spoken(ask(desk.run_outbox, kind))))
-            rows.append(("jobs compared by reconcile_jobs", spoken(count / ask(desk.reconcile))))
+                rows.append((name, format_number(ask(desk.run_outbox, kind))))
+            rows.append(
+                ("jobs compared by reconcile_jobs", format_number(count / ask(desk.reconcile)))
+            )
     return table(f"{count:,} outbox tasks, one worker, MariaDB", ["", "a second"], rows)
