@@ -20,7 +20,7 @@ CONFLICT = {
 }
 BAD_REQUEST = error_response(
     "Malformed request: each field or parameter with its errors.",
-    {"hotel_id": ["Not allowed; allowed: a whole number of at most 64 bits."]},
+    {"hotel_id": ["Must be a whole number of at most 64 bits, not one."]},
 )
 
 list_events = extend_schema(

@@ -19,9 +19,7 @@ ROOM_ID_SCHEMA = {
 class RoomIdField(serializers.CharField):
     """An integer or a string of 1 to 64 characters; ``1`` and ``"1"`` are the same room."""
 
-    default_error_messages = {
-        "invalid": "Not a room id; allowed: an integer or a string of up to 64 characters."
-    }
+    default_error_messages = {"invalid": "Must be an integer or a string of up to 64 characters."}
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(max_length=64, trim_whitespace=False, **kwargs)

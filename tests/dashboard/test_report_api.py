@@ -5,7 +5,7 @@ import pytest
 import time_machine
 from django.db import OperationalError, connections
 from django.test import Client
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dashboard.api.serializers import ReportSerializer
@@ -165,7 +165,6 @@ class TestCSV:
     year=st.sampled_from([2019, 2020, 2021]),
     period=st.sampled_from(["day", "month", "year"]),
 )
-@settings(deadline=None)
 def test_every_period_adds_up_to_the_days_of_the_year(rows, year, period):
     DailyTotal.objects.all().delete()
     for day, (bookings, cancellations) in rows.items():
