@@ -5,6 +5,7 @@ from django.contrib.admin.models import LogEntry
 
 from repairjobs.models import Job, OptOut, OutboxKind, OutboxTask, Payment, Sms
 from repairjobs.services.outbox.base import TaskKind
+from tests.support.ids import readable
 from tests.support.repairjobs import workflow_driver as driver
 from tests.support.repairjobs.factories import NOON, ClientJobFactory
 from tests.support.repairjobs.fake_vonage import Fault
@@ -207,6 +208,7 @@ class TestLists:
             ("?status=CLOSED", set()),
             ("?under_way=yes", {1, 2, 3}),
         ],
+        ids=readable,
     )
     def test_the_list_of_jobs_can_be_searched_and_filtered(self, jobs, admin_client, query, ids):
         assert self.ids(admin_client.get(f"/admin/repairjobs/job/{query}")) == ids

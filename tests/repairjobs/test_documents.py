@@ -19,6 +19,7 @@ from repairjobs.integrations.documents import document_store, mongodb
 from repairjobs.integrations.documents.base import DocumentsUnavailable
 from repairjobs.integrations.documents.mongodb import MongoDocumentStore
 from repairjobs.integrations.documents.sql import SqlDocumentStore
+from tests.support.ids import readable
 from tests.support.repairjobs.mongod import NoMongod, running_mongod
 from tests.support.repairjobs.statements import unavailable
 
@@ -169,6 +170,7 @@ class TestPut:
             {"note": "\ud800"},
             {"note": b"bytes"},
         ],
+        ids=readable,
     )
     def test_a_document_that_not_every_database_can_hold_is_refused(self, store, invalid_fields):
         with pytest.raises((ValueError, TypeError)):
@@ -269,6 +271,7 @@ class TestFind:
             ({"attention": False}, ["00001", "00002", "00004", "100000"]),
             ({"attention": True, "status": "OPENED"}, ["00003"]),
         ],
+        ids=readable,
     )
     def test_matching_documents_are_returned_ordered_by_job_id(self, store, query, ids):
         query = {"status": None, "attention": None, "after": None, "limit": 100} | query

@@ -7,6 +7,7 @@ from django.db import connections
 from repairjobs.integrations.sms.base import InboundMessage
 from repairjobs.models import Job, JobTransaction, Payment
 from repairjobs.services import parts, sms_webhooks
+from tests.support.ids import readable
 from tests.support.repairjobs import workflow_driver as driver
 from tests.support.repairjobs.factories import NOON, ClientJobFactory
 
@@ -194,6 +195,7 @@ class TestPayments:
             {"reference": 5},
             {"reference": None},
         ],
+        ids=readable,
     )
     def test_a_malformed_payment_is_refused_by_field(self, api, job, changes):
         response = self.post(api, **changes)
@@ -227,7 +229,7 @@ class TestMessages:
         assert response.status_code == 409
         assert response.json()["detail"] == "the number cannot be texted"
 
-    @pytest.mark.parametrize("text", ["", " ", None, 5, "x" * 1_001, "a\0"])
+    @pytest.mark.parametrize("text", ["", " ", None, 5, "x" * 1_001, "a\0"], ids=readable)
     def test_an_invalid_text_is_refused(self, api, job, text):
         response = api.post("/jobs/123/messages", {"text": text}, format="json")
 
@@ -259,7 +261,9 @@ class TestParts:
         assert response.status_code == 404
 
     @pytest.mark.parametrize(
-        "changes", [{"quantity": 0}, {"quantity": "many"}, {"name": ""}, {"part_number": "x" * 65}]
+        "changes",
+        [{"quantity": 0}, {"quantity": "many"}, {"name": ""}, {"part_number": "x" * 65}],
+        ids=readable,
     )
     def test_a_malformed_part_is_refused_by_field(self, api, job, changes):
         part = {"part_number": "P", "name": "Pump", "quantity": 1} | changes

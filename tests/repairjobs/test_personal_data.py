@@ -9,6 +9,7 @@ from repairjobs.models import Job, OptOut, Sms
 from repairjobs.services import private_messages, sms_webhooks
 from repairjobs.services.masking import mask_number
 from tests.common.routes import key_header
+from tests.support.ids import readable
 from tests.support.repairjobs import workflow_driver as driver
 
 pytestmark = pytest.mark.django_db(databases="__all__")
@@ -85,6 +86,7 @@ class TestApi:
     @pytest.mark.parametrize(
         ("permissions", "is_shown"),
         [(["view_job"], False), (["view_job", "view_personal_data"], True)],
+        ids=readable,
     )
     def test_a_person_sees_personal_data_only_with_the_permission(
         self, client, job, user, permissions, is_shown
@@ -171,7 +173,9 @@ class TestAdmin:
 
         assert len(page.context["cl"].result_list) == row_count
 
-    @pytest.mark.parametrize(("permissions", "is_offered"), [([], False), (["change_sms"], True)])
+    @pytest.mark.parametrize(
+        ("permissions", "is_offered"), [([], False), (["change_sms"], True)], ids=readable
+    )
     def test_actions_are_offered_only_to_people_who_may_change_sms(
         self, sign_in, pages, permissions, is_offered
     ):

@@ -3,6 +3,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from repairjobs.integrations.sms.segments import count_segments
+from tests.support.ids import readable
 
 
 @pytest.mark.parametrize(
@@ -29,6 +30,7 @@ from repairjobs.integrations.sms.segments import count_segments
         ("😀" * 67, 3),
         ("àèéùìòÇØøÅåÆæßÉÄÖÑÜ§¿äöñü£$¥@", 1),
     ],
+    ids=readable,
 )
 def test_an_sms_has_as_many_segments_as_are_charged(text, expected):
     assert count_segments(text) == expected

@@ -31,6 +31,7 @@ from repairjobs.services.workflow import (
     WritePaidStatus,
     WriteStatus,
 )
+from tests.support.ids import readable
 from tests.support.repairjobs import workflow_driver as driver
 from tests.support.repairjobs.factories import NOON
 
@@ -182,6 +183,7 @@ class TestConstraints:
             (Payment, {"currency": "GB"}),
             (Payment, {"currency": "G1P"}),
         ],
+        ids=readable,
     )
     def test_the_database_rejects_values_outside_the_tables(self, model, values):
         with pytest.raises(IntegrityError), transaction.atomic(using="repairjobs"):

@@ -5,6 +5,7 @@ import pytest
 
 from repairjobs.integrations.sms import sms_provider
 from repairjobs.integrations.sms.base import SmsNotSent, SmsRefused, SmsUnknown
+from tests.support.ids import readable
 from tests.support.repairjobs.fake_vonage import RETRY_AFTER, Fault
 from tests.support.repairjobs.vonage_webhooks import FROM
 
@@ -24,7 +25,9 @@ def test_an_sms_is_accepted_with_one_request(vonage):
     assert vonage.posts == 1
 
 
-@pytest.mark.parametrize("text", ["Olá, não é?", "żółć", "😀" * 70, 'a "b"\n\\c', "\x00"])
+@pytest.mark.parametrize(
+    "text", ["Olá, não é?", "żółć", "😀" * 70, 'a "b"\n\\c', "\x00"], ids=readable
+)
 def test_every_text_arrives_unchanged(vonage, text):
     send_sms(text=text)
 
@@ -122,6 +125,7 @@ def test_a_server_without_tls_cannot_refuse_an_sms_for_good(vonage, settings):
 @pytest.mark.parametrize(
     "invalid",
     [{"to": ""}, {"to": "+0"}, {"to": "x"}, {"text": "a" * 3_201}, {"reference": "r" * 101}],
+    ids=readable,
 )
 def test_an_sms_that_vonage_would_refuse_is_refused_without_a_request(vonage, invalid):
     with pytest.raises(SmsRefused):
@@ -138,6 +142,7 @@ def test_an_sms_that_vonage_would_refuse_is_refused_without_a_request(vonage, in
         {"VONAGE_PRIVATE_KEY": "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----"},
         {"VONAGE_PRIVATE_KEY": "no/such/file.pem"},
     ],
+    ids=readable,
 )
 def test_an_sms_is_not_sent_without_usable_credentials(vonage, settings, credentials):
     for name, value in credentials.items():

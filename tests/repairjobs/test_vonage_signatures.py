@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from repairjobs.integrations.sms.base import InvalidSignature, WebhookSecretMissing
 from repairjobs.integrations.sms.vonage import verify_signature
+from tests.support.ids import readable
 from tests.support.repairjobs.vonage_webhooks import SIGNATURE_SECRET, Webhook
 
 pytestmark = pytest.mark.usefixtures("_secret")
@@ -39,12 +40,12 @@ def test_the_scheme_may_have_any_case(scheme):
     assert verify_signature(WEBHOOK.body, f"{scheme} {token}", at=NOW)["jti"] == WEBHOOK.jti
 
 
-@pytest.mark.parametrize("age", [timedelta(0), MAX_AGE, -MAX_AGE])
+@pytest.mark.parametrize("age", [timedelta(0), MAX_AGE, -MAX_AGE], ids=readable)
 def test_a_signature_of_the_last_or_next_five_minutes_is_valid(age):
     assert verify_signature(WEBHOOK.body, sign(WEBHOOK, at=NOW - age), at=NOW)
 
 
-@pytest.mark.parametrize("age", [MAX_AGE, -MAX_AGE])
+@pytest.mark.parametrize("age", [MAX_AGE, -MAX_AGE], ids=readable)
 def test_an_older_or_later_signature_is_invalid(age):
     at = NOW - age - (timedelta(seconds=1) if age > timedelta(0) else -timedelta(seconds=1))
 
@@ -81,6 +82,7 @@ def test_a_signature_of_another_body_is_invalid(body):
         {"jti": "x" * 256},
         {"jti": "a\x00b"},
     ],
+    ids=readable,
 )
 def test_wrong_claims_are_invalid(claims):
     claims = WEBHOOK.claims(iat=int(NOW.timestamp())) | claims
@@ -126,7 +128,9 @@ def test_garbage_is_invalid(text, body):
             verify_signature(body, authorization, at=NOW)
 
 
-@pytest.mark.parametrize("header", ["[" * 5_000, '{"alg":' * 3_000, "1" * 5_000, '"HS256"'])
+@pytest.mark.parametrize(
+    "header", ["[" * 5_000, '{"alg":' * 3_000, "1" * 5_000, '"HS256"'], ids=readable
+)
 def test_headers_that_break_parsers_are_invalid(header):
     token = jwt.utils.base64url_encode(header.encode()).decode()
 

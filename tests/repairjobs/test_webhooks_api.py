@@ -1,6 +1,7 @@
 import pytest
 
 from repairjobs.models import DeliveryReceipt, Sms
+from tests.support.ids import readable
 from tests.support.repairjobs import workflow_driver as driver
 from tests.support.repairjobs.vonage_webhooks import inbound_webhook, status_webhook
 
@@ -47,8 +48,9 @@ def test_a_repeated_receipt_advances_the_sms_once(api, webhook):
         {"authorization": "Bearer x"},
         {"authorization": "Basic x"},
     ],
+    ids=readable,
 )
-@pytest.mark.parametrize("kind", ["status", "inbound"])
+@pytest.mark.parametrize("kind", ["status", "inbound"], ids=readable)
 def test_a_webhook_that_vonage_did_not_sign_changes_nothing(api, webhook, options, kind):
     response = post(api, webhook, kind, **options)
 

@@ -12,7 +12,7 @@ import jwt
 import requests
 
 APPLICATION_ID = "11111111-2222-4333-8444-555555555555"
-SIGNATURE_SECRET = "a secret that the fake and the tests share, and nobody else in the world"
+SIGNATURE_SECRET = "a secret that only the fake Vonage and the tests know"
 FROM = "447700900000"
 
 
