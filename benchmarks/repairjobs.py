@@ -26,7 +26,7 @@ from benchmarks.harness import (
     table,
     times,
 )
-from tests.repairjobs.mongod import running_mongod
+from tests.support.repairjobs.mongod import running_mongod
 
 LARGE, UNDER_WAY, CHANGED, NEW = 1_000_000, 10_000, 100, 10
 MOST = 3.0  # times as long over the large table

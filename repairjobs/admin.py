@@ -1,9 +1,10 @@
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, ClassVar
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -17,11 +18,15 @@ from common.admin import (
     log_change,
     requires_confirmation,
 )
-from common.api.permissions import PERSONAL_DATA
-from repairjobs.admin_job_page import page_of
+from repairjobs.admin_job_page import build_job_page
+from repairjobs.admin_personal_data import (
+    PersonalDataAdmin,
+    PhoneNumberAdmin,
+    sees_personal_data,
+)
 from repairjobs.integrations.documents import document_store
 from repairjobs.integrations.documents.base import DocumentsUnavailable
-from repairjobs.integrations.phone_numbers import national_digits, normalize_number
+from repairjobs.integrations.phone_numbers import national_digits
 from repairjobs.models import (
     Acknowledgement,
     DeliveryReceipt,
@@ -37,81 +42,16 @@ from repairjobs.models import (
     SmsState,
 )
 from repairjobs.services import acknowledgements, sms_delivery
-from repairjobs.services.attention import unseen_flags
+from repairjobs.services.attention import Flag, unseen_flags
 from repairjobs.services.masking import mask, mask_number
 from repairjobs.services.outbox.runner import retry_task
 
-# Of a phone number with its area, but without 0, +44 or 0044.
+# The shortest phone number with an area code, without 0, +44 or 0044.
 MIN_DIGITS = 9
-# Letters and digits, some of each: no number of a job, no name.
+# Letters and digits, at least one of each. A job id has no letters, a name has no digits.
 POSTCODE = re.compile(r"(?=.*[0-9])(?=.*[A-Za-z])[A-Za-z0-9]{2,10}")
-# A list of more jobs than these is for the API.
+# The filter "Needs attention" shows at most so many jobs. The API lists all of them.
 MAX_FLAGGED = 1_000
-
-
-class PersonalAdmin(ReadOnlyAdmin):
-    """Rows about customers, masked except for those who may see personal data."""
-
-    # Each field that holds such data, with what is shown instead.
-    personal: ClassVar[Mapping[str, Callable[[str | None], str]]]
-
-    def __init_subclass__(cls) -> None:
-        for name, mask_value in cls.personal.items():
-            setattr(cls, f"masked_{name}", _column(name, mask_value))
-
-    def get_list_display(self, request: HttpRequest) -> list[str]:
-        return self._shown(super().get_list_display(request), request)
-
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[list[str]]:
-        fields = super().get_fields(request, obj)
-        return [
-            self._shown(line, request) if isinstance(line, tuple) else self._shown([line], request)
-            for line in fields
-        ]
-
-    def get_search_fields(self, request: HttpRequest) -> list[str]:
-        searched = super().get_search_fields(request)
-        if _is_open(request):
-            return list(searched)
-        return [name for name in searched if name.removeprefix("=") not in self.personal]
-
-    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
-        # A filter in the address would tell by its results what the page hides.
-        is_personal = lookup.partition("__")[0] in self.personal
-        if is_personal and not _is_open(request):
-            return False
-        return bool(super().lookup_allowed(lookup, value, request))
-
-    def _shown(self, names: Iterable[str], request: HttpRequest) -> list[str]:
-        is_open = _is_open(request)
-        return [
-            f"masked_{name}" if name in self.personal and not is_open else name for name in names
-        ]
-
-
-def _is_open(request: HttpRequest) -> bool:
-    return bool(request.user.has_perm(PERSONAL_DATA))
-
-
-def _column(name: str, mask_value: Callable[[str | None], str]) -> Callable[..., str]:
-    @admin.display(description=name)
-    def column(self: PersonalAdmin, row: Model) -> str:
-        return mask_value(getattr(row, name))
-
-    return column
-
-
-class NumberAdmin(ReadOnlyAdmin):
-    """Rows with phone numbers in E.164, to be found however a number is typed."""
-
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
-    ) -> tuple[QuerySet[Any], bool]:
-        found, _ = super().get_search_results(request, queryset, search_term)
-        number = normalize_number(search_term)
-        if number:
-            found |= super().get_search_results(request, queryset, number)[0]
-        return found, False
 
 
 class AttentionFilter(StrictChoiceFilter):
@@ -129,24 +69,29 @@ class AttentionFilter(StrictChoiceFilter):
                 status=None, attention=True, after=None, limit=MAX_FLAGGED
             )
         except DocumentsUnavailable:
-            messages.error(request, "The store of documents is away: nobody can tell.")
+            messages.error(
+                request,
+                "The document database is unavailable. "
+                "The jobs that need attention cannot be listed.",
+            )
             return queryset.none()
         return queryset.filter(pk__in=[int(document["job_id"]) for document in documents])
 
 
 class UnderWayFilter(StrictChoiceFilter):
-    title = "whether it is under way"
+    title = "progress"
     parameter_name = "under_way"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [("yes", "Under way")]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Job]) -> QuerySet[Job]:
-        return queryset.filter(closed_at=None) if self.value() else queryset
+    def queryset(self, request: HttpRequest, queryset: Any) -> QuerySet[Job]:
+        jobs: QuerySet[Job] = queryset.under_way() if self.value() else queryset
+        return jobs
 
 
 class StatusFilter(admin.SimpleListFilter):
-    """The statuses that we know, without asking each job for its own."""
+    """The known statuses. Django's own filter would read the status of every job."""
 
     title = "status"
     parameter_name = "status"
@@ -159,14 +104,14 @@ class StatusFilter(admin.SimpleListFilter):
 
 
 @admin.register(Job)
-class JobAdmin(PersonalAdmin):
-    personal = {
+class JobAdmin(PersonalDataAdmin):
+    masks = {
         "firstname": mask,
         "lastname": mask,
         "postcode": mask,
         "mobile": mask_number,
     }
-    # Two on a line: the value of a third breaks within its word.
+    # Two per line: with three, long values would wrap within a word.
     fields = [
         ("job_id", "status"),
         ("firstname", "lastname"),
@@ -183,7 +128,7 @@ class JobAdmin(PersonalAdmin):
     ]
     list_filter = [UnderWayFilter, StatusFilter, AttentionFilter]
     search_fields = ["=job_id", "firstname", "lastname", "postcode", "mobile"]
-    search_help_text = "Number of a job; name, postcode, phone"
+    search_help_text = "Job id, name, postcode or phone number"
     date_hierarchy = "imported_at"
     ordering = ["-imported_at", "-job_id"]
     change_form_outer_after_template = "repairjobs/admin/job.html"
@@ -192,12 +137,11 @@ class JobAdmin(PersonalAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        found, _ = super().get_search_results(request, queryset, search_term)
-        if _is_open(request):
-            # The client's spelling is not the caller's: neither blanks nor a country code tell.
-            for name, pattern in _spellings(search_term):
-                found |= queryset.filter(**{f"{name}__iregex": pattern})
-        return found, False
+        jobs, _ = super().get_search_results(request, queryset, search_term)
+        if sees_personal_data(request):
+            for name, pattern in _search_patterns(search_term):
+                jobs |= queryset.filter(**{f"{name}__iregex": pattern})
+        return jobs, False
 
     @admin.display(description="In the client's database")
     def is_in_client_database(self, job: Job) -> str:
@@ -205,47 +149,56 @@ class JobAdmin(PersonalAdmin):
 
     @admin.display(description="Automatic SMS")
     def automatic_sms(self, job: Job) -> str:
-        return "on hold until adopt_jobs decides" if job.is_on_hold else "on"
+        return "on hold until manage.py adopt_jobs releases the job" if job.is_on_hold else "on"
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
         job = self.get_object(request, object_id)
-        shown = {}
+        context = extra_context or {}
+        has_unseen_flags = False
         if job and self.has_view_permission(request, job):
-            shown = page_of(job, is_open=_is_open(request), can_view=_can_view(request))
-        context = (extra_context or {}) | shown
-        answer: HttpResponse = super().change_view(request, object_id, form_url, context)
-        if isinstance(answer, TemplateResponse) and not shown.get("unseen"):
-            # There is nothing to mark as done.
-            answer.context_data = (answer.context_data or {}) | {"actions_detail": []}
-        return answer
+            page = build_job_page(
+                job,
+                is_unmasked=sees_personal_data(request),
+                can_view=partial(_can_view, request),
+            )
+            context = context | page._asdict()
+            has_unseen_flags = bool(page.unseen_flags)
+        response: HttpResponse = super().change_view(request, object_id, form_url, context)
+        if isinstance(response, TemplateResponse) and not has_unseen_flags:
+            # Hide the button "Mark as seen".
+            response.context_data = (response.context_data or {}) | {"actions_detail": []}
+        return response
 
     @page_action(  # type: ignore[untyped-decorator]
-        description="Mark attention as done", permissions=["resolve"], icon="task_alt"
+        description="Mark as seen", permissions=["resolve"], icon="task_alt"
     )
     def acknowledge(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Show what the job is flagged for; take off what was shown, when that is confirmed."""
-        page = reverse("admin:repairjobs_job_change", args=[object_id])
+        """Show the job's unseen flags. After a confirmation, mark the shown flags as seen."""
+        page_url = reverse("admin:repairjobs_job_change", args=[object_id])
         job = self.get_object(request, object_id)
         if job is None:
             return HttpResponseRedirect(reverse("admin:repairjobs_job_changelist"))
         if request.method == "POST":
             keys = request.POST.getlist("flag")
-            done = acknowledgements.acknowledge(job_id=job.pk, keys=keys, at=timezone.now())
-            if done:
-                log_change(request, job, f"Marked {done} as seen.")
-            self.message_user(request, f"Marked {done} as seen.", messages.SUCCESS)
-            return HttpResponseRedirect(page)
+            count = acknowledgements.acknowledge(job_id=job.pk, keys=keys, at=timezone.now())
+            message = f"Flags marked as seen: {count}."
+            if count:
+                log_change(request, job, message)
+            self.message_user(request, message, messages.SUCCESS)
+            return HttpResponseRedirect(page_url)
         unseen = unseen_flags(job)
         if not unseen:
-            self.message_user(request, "There is nothing to look at.", messages.INFO)
-            return HttpResponseRedirect(page)
-        return self._ask_about(request, job, unseen)
+            self.message_user(request, "This job has no unseen flags.", messages.INFO)
+            return HttpResponseRedirect(page_url)
+        return self._confirmation_page(request, job, unseen)
 
-    def _ask_about(self, request: HttpRequest, job: Job, unseen: list[Any]) -> TemplateResponse:
+    def _confirmation_page(
+        self, request: HttpRequest, job: Job, unseen: list[Flag]
+    ) -> TemplateResponse:
         context = self.admin_site.each_context(request) | {
-            "title": f"You have looked at this about {job}?",
+            "title": f"Mark these flags of {job} as seen?",
             "opts": self.opts,
             "named": [flag.text for flag in unseen],
             "sent": [("flag", flag.key) for flag in unseen],
@@ -254,18 +207,18 @@ class JobAdmin(PersonalAdmin):
         return TemplateResponse(request, "common/admin/confirm.html", context)
 
 
-def _spellings(term: str) -> Iterator[tuple[str, str]]:
-    """Each column that may hold what was typed in another spelling, with a pattern of these."""
+def _search_patterns(term: str) -> Iterator[tuple[str, str]]:
+    """Yield column names with patterns that find postcodes and numbers in any usual format."""
     packed = "".join(term.split())
     if POSTCODE.fullmatch(packed):
         yield "postcode", " *".join(packed)
-    # Fewer digits may be those of a job.
+    # Fewer digits may be a job id.
     if (digits := national_digits(term)) and len(digits) >= MIN_DIGITS:
         yield "mobile", "[^0-9]*".join(digits)
 
 
-def _can_view(request: HttpRequest) -> Callable[[str], bool]:
-    return lambda model: bool(request.user.has_perm(f"repairjobs.view_{model}"))
+def _can_view(request: HttpRequest, model: str) -> bool:
+    return bool(request.user.has_perm(f"repairjobs.view_{model}"))
 
 
 class NoteFilter(admin.SimpleListFilter):
@@ -287,7 +240,7 @@ class JobTransactionAdmin(ReadOnlyAdmin):
     list_display = ["job_id", "status", "created_at", "note"]
     list_filter = [NoteFilter]
     search_fields = ["=job"]
-    search_help_text = "Number of a job"
+    search_help_text = "Job id"
     date_hierarchy = "created_at"
     ordering = ["-created_at", "-id"]
 
@@ -298,7 +251,7 @@ class PaymentAdmin(ReadOnlyAdmin):
     readonly_fields = ["amount"]
     list_display = ["reference", "job_id", "amount", "currency", "received_at"]
     search_fields = ["=reference", "=job"]
-    search_help_text = "Reference, number of a job"
+    search_help_text = "Reference or job id"
     date_hierarchy = "received_at"
     ordering = ["-received_at", "-id"]
 
@@ -308,7 +261,7 @@ class PartAdmin(ReadOnlyAdmin):
     list_display = ["job_id", "part_number", "name", "quantity", "status"]
     list_filter = ["status"]
     search_fields = ["=job", "=part_number", "name"]
-    search_help_text = "Number of a job; part"
+    search_help_text = "Job id, part number or name"
     ordering = ["-pk"]
 
 
@@ -316,37 +269,35 @@ UNKNOWN_SMS = Eligibility(Q(state=SmsState.UNKNOWN), "is in doubt")
 
 
 @admin.register(Sms)
-class SmsAdmin(NumberAdmin, PersonalAdmin):
-    personal = {"sender": mask_number, "recipient": mask_number, "text": mask}
+class SmsAdmin(PhoneNumberAdmin, PersonalDataAdmin):
+    masks = {"sender": mask_number, "recipient": mask_number, "text": mask}
     exclude = ["idempotency_key"]
     list_display = ["job_id", "kind", "state", "recipient", "segments", "created_at", "reason"]
     list_filter = ["state", "kind"]
     search_fields = ["=job", "=recipient", "=reference", "=message_uuid"]
-    search_help_text = "Number of a job, phone number, reference"
+    search_help_text = "Job id, phone number or reference"
     date_hierarchy = "created_at"
     ordering = ["-created_at", "-id"]
-    actions = ["settle_as_sent", "send_again"]
+    actions = ["resolve_as_sent", "send_again"]
 
-    @admin.action(permissions=["resolve"], description="Settle unknown ones: it was sent")
-    @requires_confirmation("These SMS were sent?", about=UNKNOWN_SMS)
-    def settle_as_sent(self, request: HttpRequest, queryset: QuerySet[Sms]) -> None:
-        self._settle(request, queryset, was_sent=True)
+    @admin.action(permissions=["resolve"], description="Mark unknown SMS as sent")
+    @requires_confirmation("Mark these SMS as sent?", about=UNKNOWN_SMS)
+    def resolve_as_sent(self, request: HttpRequest, queryset: QuerySet[Sms]) -> None:
+        self._resolve(request, queryset, was_sent=True)
 
-    @admin.action(
-        permissions=["resolve"], description="Settle unknown ones: it was not sent, send it now"
-    )
-    @requires_confirmation("These SMS were not sent, and shall be sent now?", about=UNKNOWN_SMS)
+    @admin.action(permissions=["resolve"], description="Send unknown SMS again")
+    @requires_confirmation("Send these SMS now? (Only if they were not sent.)", about=UNKNOWN_SMS)
     def send_again(self, request: HttpRequest, queryset: QuerySet[Sms]) -> None:
-        self._settle(request, queryset, was_sent=False)
+        self._resolve(request, queryset, was_sent=False)
 
-    def _settle(self, request: HttpRequest, queryset: QuerySet[Sms], *, was_sent: bool) -> None:
-        settled = 0
-        for sms in queryset.filter(state=SmsState.UNKNOWN):
+    def _resolve(self, request: HttpRequest, queryset: Any, *, was_sent: bool) -> None:
+        count = 0
+        for sms in queryset.unknown():
             if sms_delivery.resolve_sms(sms, was_sent=was_sent, at=timezone.now()):
-                log_change(request, sms, f"Settled: it was {'sent' if was_sent else 'not sent'}.")
-                settled += 1
-        level = messages.SUCCESS if settled else messages.WARNING
-        self.message_user(request, f"Settled {settled} SMS.", level)
+                log_change(request, sms, "Marked as sent." if was_sent else "Sent again.")
+                count += 1
+        level = messages.SUCCESS if count else messages.WARNING
+        self.message_user(request, f"SMS resolved: {count}.", level)
 
 
 @admin.register(OutboxTask)
@@ -354,26 +305,26 @@ class OutboxTaskAdmin(ReadOnlyAdmin):
     list_display = ["job_id", "kind", "subject", "due_at", "attempts", "last_error"]
     list_filter = ["kind", ("due_at", admin.EmptyFieldListFilter)]
     search_fields = ["=job", "last_error"]
-    search_help_text = "Number of a job; error"
+    search_help_text = "Job id or error"
     ordering = ["due_at"]
     actions = ["retry"]
 
-    @admin.action(permissions=["resolve"], description="Try again now")
-    @requires_confirmation("Try these again now?")
+    @admin.action(permissions=["resolve"], description="Retry now")
+    @requires_confirmation("Retry these tasks now?")
     def retry(self, request: HttpRequest, queryset: QuerySet[OutboxTask]) -> None:
-        tried = 0
+        count = 0
         for task in queryset:
             if retry_task(task, at=timezone.now()):
-                log_change(request, task, "Due now, with all attempts before it.")
-                tried += 1
-        self.message_user(request, f"{tried} tasks are due now.", messages.SUCCESS)
+                log_change(request, task, "Due now, with no attempts used.")
+                count += 1
+        self.message_user(request, f"Tasks that are due now: {count}.", messages.SUCCESS)
 
 
 @admin.register(Acknowledgement)
 class AcknowledgementAdmin(ReadOnlyAdmin):
     list_display = ["job_id", "text", "acknowledged_at"]
     search_fields = ["=job"]
-    search_help_text = "Number of a job"
+    search_help_text = "Job id"
     ordering = ["-pk"]
 
 
@@ -385,8 +336,8 @@ class DeliveryReceiptAdmin(ReadOnlyAdmin):
 
 
 @admin.register(OptOut)
-class OptOutAdmin(NumberAdmin, PersonalAdmin):
-    personal = {"number": mask_number}
+class OptOutAdmin(PhoneNumberAdmin, PersonalDataAdmin):
+    masks = {"number": mask_number}
     list_display = ["number", "since"]
     search_fields = ["=number"]
     ordering = ["-pk"]

@@ -1,7 +1,7 @@
-"""Everything about one job, for the page that the admin shows of it."""
+"""The admin page of a job: its flags, timeline, outbox, parts and document."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -10,12 +10,12 @@ from django.db.models import QuerySet
 from common.widgets import CanView
 from repairjobs.integrations.documents import document_store
 from repairjobs.integrations.documents.base import DocumentsUnavailable
-from repairjobs.models import Job, JobTransaction, Payment, Sms, SmsKind
-from repairjobs.services.attention import flags, unseen_flags
+from repairjobs.models import Job, JobTransaction, OutboxTask, Part, Payment, Sms, SmsKind
+from repairjobs.services.attention import Flag, flags, unseen_flags
 from repairjobs.services.masking import mask, mask_document, mask_number
 
-# Of each kind; a job with more is looked at in the lists.
-MAX_SHOWN = 500
+# Rows of each kind on the page. The lists of the admin show the others.
+MAX_ROWS = 500
 
 
 class TimelineEntry(NamedTuple):
@@ -27,65 +27,82 @@ class TimelineEntry(NamedTuple):
     text: str = ""
 
 
-def page_of(job: Job, *, is_open: bool, can_view: CanView) -> dict[str, Any]:
-    """What the page shows, of the models that may be seen; customers only if it is open."""
+class JobPage(NamedTuple):
+    """What the template needs in addition to the job's fields."""
+
+    unseen_flags: Sequence[Flag]
+    seen_flags: Sequence[Flag]
+    timeline: Sequence[TimelineEntry]
+    outbox_tasks: Sequence[OutboxTask]
+    parts: Sequence[Part]
+    document: str
+
+
+def build_job_page(job: Job, *, is_unmasked: bool, can_view: CanView) -> JobPage:
+    """Return the page's content, limited to the models that the user can view.
+
+    :param is_unmasked: whether the user sees personal data.
+    """
     unseen = unseen_flags(job)
-    seen = [flag for flag in flags(job) if flag not in unseen]
-    return {
-        "unseen": unseen,
-        "seen": seen,
-        "document": _document(job, is_open=is_open),
-        "timeline": timeline(job, is_open=is_open, can_view=can_view),
-        "parts": job.parts.order_by("pk")[:MAX_SHOWN] if can_view("part") else [],
-        "outbox_tasks": job.outbox_tasks.order_by("pk")[:MAX_SHOWN]
-        if can_view("outboxtask")
-        else [],
-    }
+    return JobPage(
+        unseen_flags=unseen,
+        seen_flags=[flag for flag in flags(job) if flag not in unseen],
+        timeline=build_timeline(job, is_unmasked=is_unmasked, can_view=can_view),
+        outbox_tasks=_first_rows(job.outbox_tasks) if can_view("outboxtask") else [],
+        parts=_first_rows(job.parts) if can_view("part") else [],
+        document=_format_document(job, is_unmasked=is_unmasked),
+    )
 
 
-def _document(job: Job, *, is_open: bool) -> str:
+def build_timeline(job: Job, *, is_unmasked: bool, can_view: CanView) -> list[TimelineEntry]:
+    """Return the job's ledger lines, payments and SMS, oldest first."""
+    entries: list[TimelineEntry] = []
+    if can_view("jobtransaction"):
+        entries += map(_ledger_entry, _latest_rows(job.transactions, "created_at"))
+    if can_view("payment"):
+        entries += map(_payment_entry, _latest_rows(job.payments, "received_at"))
+    if can_view("sms"):
+        messages = _latest_rows(job.sms, "created_at")
+        entries += [_sms_entry(sms, is_unmasked=is_unmasked) for sms in messages]
+    return sorted(entries, key=lambda entry: entry.at)
+
+
+def _first_rows(rows: Any) -> list[Any]:
+    return list(rows.order_by("pk")[:MAX_ROWS])
+
+
+def _latest_rows(rows: Any, timestamp: str) -> Iterator[Any]:
+    latest: QuerySet[Any] = rows.order_by(f"-{timestamp}", "-pk")
+    return reversed(latest[:MAX_ROWS])
+
+
+def _format_document(job: Job, *, is_unmasked: bool) -> str:
     try:
         document = document_store().get(job.formatted_id)
     except DocumentsUnavailable:
-        return "The store of documents is away."
+        return "The document database is unavailable."
     if document is None:
         return "There is no document yet."
-    shown = document if is_open else mask_document(document)
-    return json.dumps(shown, indent=2, ensure_ascii=False)
+    content = document if is_unmasked else mask_document(document)
+    return json.dumps(content, indent=2, ensure_ascii=False)
 
 
-def timeline(job: Job, *, is_open: bool, can_view: CanView) -> list[TimelineEntry]:
-    """What happened, oldest first."""
-    moments = []
-    if can_view("jobtransaction"):
-        moments += [_of_line(line) for line in _latest(job.transactions, "created_at")]
-    if can_view("payment"):
-        moments += [_of_payment(payment) for payment in _latest(job.payments, "received_at")]
-    if can_view("sms"):
-        moments += [_of_sms(sms, is_open=is_open) for sms in _latest(job.sms, "created_at")]
-    return sorted(moments, key=lambda moment: moment.at)
-
-
-def _latest(rows: Any, by: str) -> Iterator[Any]:
-    latest: QuerySet[Any] = rows.order_by(f"-{by}", "-pk")
-    return reversed(latest[:MAX_SHOWN])
-
-
-def _of_line(line: JobTransaction) -> TimelineEntry:
+def _ledger_entry(line: JobTransaction) -> TimelineEntry:
     icon = {"GET": "download", "PUT": "upload"}.get(line.note.partition(" ")[0], "event")
     return TimelineEntry(line.created_at, icon, line.note, f"status {line.status}")
 
 
-def _of_payment(payment: Payment) -> TimelineEntry:
+def _payment_entry(payment: Payment) -> TimelineEntry:
     title = f"Payment of {payment.amount} {payment.currency}"
     return TimelineEntry(payment.received_at, "payments", title, f"reference {payment.reference}")
 
 
-def _of_sms(sms: Sms, *, is_open: bool) -> TimelineEntry:
-    number: Callable[[str], str] = str if is_open else mask_number
-    text = sms.text if is_open else mask(sms.text)
+def _sms_entry(sms: Sms, *, is_unmasked: bool) -> TimelineEntry:
+    format_number: Callable[[str], str] = str if is_unmasked else mask_number
+    text = sms.text if is_unmasked else mask(sms.text)
     if sms.kind == SmsKind.INBOUND:
-        return TimelineEntry(sms.created_at, "sms", f"SMS from {number(sms.sender)}", text)
-    to = f" to {number(sms.recipient)}" if sms.recipient else ""
+        return TimelineEntry(sms.created_at, "sms", f"SMS from {format_number(sms.sender)}", text)
+    recipient = f" to {format_number(sms.recipient)}" if sms.recipient else ""
     reason = f": {sms.reason}" if sms.reason else ""
-    return TimelineEntry(sms.created_at, "sms", f"{sms.kind} SMS{to}, {sms.state}{reason}", text)
+    title = f"{sms.kind} SMS{recipient}, {sms.state}{reason}"
+    return TimelineEntry(sms.created_at, "sms", title, text)

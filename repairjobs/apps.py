@@ -17,11 +17,13 @@ class RepairJobsConfig(ServiceConfig):
     summary = "Imports repair jobs from a client's system, texts the customers and writes back."
     links = [
         ("Jobs", "/jobs"),
-        ("Jobs that a person must look at", "/jobs?attention=true"),
+        ("Jobs that need attention", "/jobs?attention=true"),
         ("Ledger", "/transactions"),
         ("API", "/docs/repairjobs"),
     ]
-    commands = [("List the jobs that a person must look at", "'{url}/jobs?attention=true'")]
+    commands = [("List the jobs that need attention", "'{url}/jobs?attention=true'")]
+    parameter_examples = {"job_id": 1, "part_id": 1}
+    personal_data_permission = "repairjobs.view_personal_data"
     admin_pages = [
         AdminPage("job", "build"),
         AdminPage("sms", "sms"),
@@ -36,7 +38,7 @@ class RepairJobsConfig(ServiceConfig):
     ]
 
     def ready(self) -> None:
-        from repairjobs import checks  # noqa: F401 (registers itself)
+        from repairjobs import checks  # noqa: F401 (it registers its checks)
 
         super().ready()
         pre_migrate.connect(forbid_client_migrations, sender=self)
@@ -72,7 +74,7 @@ class RepairJobsConfig(ServiceConfig):
         return {
             "repairjobs_under_way": ("Jobs under way.", float(Job.objects.under_way().count())),
             "repairjobs_outbox_pending": (
-                "Outbox tasks not done yet.",
+                "Outbox tasks that are not done yet, with dead letters.",
                 float(OutboxTask.objects.count()),
             ),
             "repairjobs_dead_letters": (

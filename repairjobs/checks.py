@@ -1,4 +1,4 @@
-"""Settings under which an SMS could be sent twice, or not at all."""
+"""Checks of settings that could send an SMS twice or not at all."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from repairjobs.services.outbox.sms_task import MAX_SLOT_WAIT
 
 @register(SETTINGS)
 def check_leases(**kwargs: Any) -> list[CheckMessage]:
-    """Check that a worker has always stopped before its claims end."""
+    """Check that every worker stops before another worker can claim its tasks."""
     lease, limit = settings.OUTBOX_LEASE.total_seconds(), settings.OUTBOX_TIME_LIMIT
     slot_wait = MAX_SLOT_WAIT.total_seconds()
     longest_run = RUN_SECONDS + slot_wait + max(settings.VONAGE_TIMEOUT, settings.CLIENT_TIMEOUT)
@@ -29,18 +29,18 @@ def check_leases(**kwargs: Any) -> list[CheckMessage]:
     if limit < longest_run:
         problems.append(
             Error(
-                f"A worker is killed after {limit:.0f} s, but a run of the outbox may take "
+                f"Celery kills a worker after {limit:.0f} s, but a run of the outbox may take "
                 f"{longest_run:.0f} s.",
-                hint="Lower VONAGE_TIMEOUT, or raise OUTBOX_LEASE_SECONDS and the limit with it.",
+                hint="Lower VONAGE_TIMEOUT or raise OUTBOX_LEASE_SECONDS, and so the limit.",
                 id="repairjobs.E002",
             )
         )
     if slot_wait + 2 * settings.VONAGE_TIMEOUT > lease:
         problems.append(
             Error(
-                f"Sending an SMS may take {settings.VONAGE_TIMEOUT} s to connect and as long to "
-                f"be answered, but its claim ends after {lease:.0f} s.",
-                hint="Lower VONAGE_TIMEOUT, or raise OUTBOX_LEASE_SECONDS.",
+                f"Sending an SMS may take {settings.VONAGE_TIMEOUT} s to connect and as long for "
+                f"the response, but its lease ends after {lease:.0f} s.",
+                hint="Lower VONAGE_TIMEOUT or raise OUTBOX_LEASE_SECONDS.",
                 id="repairjobs.E003",
             )
         )
@@ -54,9 +54,9 @@ def check_sms_backend(**kwargs: Any) -> list[CheckMessage]:
         return []
     return [
         Error(
-            "The client's database is on a server, but SMS_BACKEND is not set; SMS would only be "
+            "The client's database is on a server, but SMS_BACKEND is not set. SMS would only be "
             "printed.",
-            hint="Set SMS_BACKEND to vonage, or to console if printing is intended.",
+            hint="Set SMS_BACKEND to vonage, or to console if SMS should only be printed.",
             id="repairjobs.E004",
         )
     ]

@@ -1,4 +1,4 @@
-"""What runs when: the table that Celery beat, AWS Lambda and ``manage.py run_job`` read."""
+"""The scheduled jobs, in one table for Celery beat, AWS Lambda and ``manage.py run_job``."""
 
 import logging
 import random
@@ -29,7 +29,7 @@ def collect_jobs(*, at: datetime, has_time_left: HasTimeLeft) -> Counts:
 
 
 def sweep_jobs(*, at: datetime, has_time_left: HasTimeLeft) -> Counts:
-    """Look for NEW jobs in the next stretch of the client's table."""
+    """Import the NEW jobs in the next part of the client's table (full scan)."""
     return {"imported": job_import.scan_table(at=at)}
 
 
@@ -45,9 +45,9 @@ def run_tasks(kind: type[TaskKind], *, at: datetime, has_time_left: HasTimeLeft)
 
 
 def reconcile_jobs(*, at: datetime, has_time_left: HasTimeLeft) -> Counts:
-    """Compare client, jobs and documents, and log each difference that a second look confirms.
+    """Compare client, jobs and documents. Log the differences that a second comparison confirms.
 
-    Work that was in progress at the first look is done by the second.
+    The second comparison leaves out work that was in progress during the first.
     """
     compared: list[int] = []
     start = Job.objects.all().random_id()
@@ -63,7 +63,7 @@ def reconcile_jobs(*, at: datetime, has_time_left: HasTimeLeft) -> Counts:
 
 
 def simulate_client(*, at: datetime, has_time_left: HasTimeLeft) -> Counts:
-    """Simulate some activity of the demo's repair shop."""
+    """Simulate some work of the demo's repair shop."""
     simulator.simulate_client(rng=random.Random())
     return {}
 
@@ -100,7 +100,7 @@ SCHEDULED_JOBS = [
     ScheduledJob(
         name="reconcile_jobs",
         run=reconcile_jobs,
-        every=None,  # nightly on AWS Lambda; elsewhere a cron entry of `manage.py run_job`
+        every=None,  # nightly on AWS Lambda; elsewhere use cron with `manage.py run_job`
         expected_errors=(ClientUnavailable, DocumentsUnavailable),
     ),
     ScheduledJob(

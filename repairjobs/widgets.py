@@ -1,4 +1,4 @@
-"""The admin's front page: jobs under way, SMS, and what a person must look at."""
+"""The widgets of the admin's overview: attention, jobs under way, dead letters and SMS."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -10,7 +10,7 @@ from repairjobs.integrations.documents import document_store
 from repairjobs.integrations.documents.base import DocumentsUnavailable
 from repairjobs.models import Job, JobStatus, OutboxTask, Sms, SmsState
 
-# Nobody needs to know exactly how many more there are.
+# Counting stops here: the exact number of more rows does not matter.
 MAX_COUNTED = 1_000
 SMS_DAYS = timedelta(days=30)
 
@@ -27,7 +27,9 @@ def widgets(*, can_view: CanView, at: datetime) -> Iterator[Widget]:
         yield _chart("Jobs under way, by status", "Jobs", by_status, JobStatus.values[:-1])
     if can_view("sms"):
         by_state = Sms.objects.count_by_state(since=at - SMS_DAYS)
-        yield _chart(f"SMS of {SMS_DAYS.days} days, by outcome", "SMS", by_state, SmsState.values)
+        yield _chart(
+            f"SMS of the last {SMS_DAYS.days} days, by state", "SMS", by_state, SmsState.values
+        )
 
 
 def _attention() -> StatTile:
@@ -43,28 +45,27 @@ def _attention() -> StatTile:
 def _jobs(by_status: dict[str, int]) -> StatTile:
     new = by_status.get(JobStatus.NEW, 0)
     link = f"{_list('job')}?under_way=yes"
-    return StatTile(
-        "Jobs under way", f"{sum(by_status.values()):,}", f"{new:,} of them new", link=link
-    )
+    note = f"{new:,} with status {JobStatus.NEW}"
+    return StatTile("Jobs under way", f"{sum(by_status.values()):,}", note, link=link)
 
 
 def _dead_letters() -> StatTile:
     count = OutboxTask.objects.dead_letters()[:MAX_COUNTED].count()
     link = f"{_list('outboxtask')}?due_at__isempty=1"
-    note = "documents, SMS and statuses that failed too often"
+    note = "outbox tasks that failed too often"
     return StatTile("Dead letters", _format_count(count), note, link=link, is_alarm=count > 0)
 
 
 def _unknown_sms() -> StatTile:
     count = Sms.objects.unknown()[:MAX_COUNTED].count()
     link = f"{_list('sms')}?state__exact={SmsState.UNKNOWN}"
-    note = "were perhaps sent"
+    note = "SMS that were perhaps sent"
     return StatTile("Unknown SMS", _format_count(count), note, link=link, is_alarm=count > 0)
 
 
-def _chart(title: str, what: str, counts: dict[str, int], known: list[str]) -> Chart:
+def _chart(title: str, series: str, counts: dict[str, int], known: list[str]) -> Chart:
     labels = [*known, *sorted(counts.keys() - set(known))]
-    return Chart(title, labels, {what: [counts.get(label, 0) for label in labels]})
+    return Chart(title, labels, {series: [counts.get(label, 0) for label in labels]})
 
 
 def _list(model: str) -> str:

@@ -28,8 +28,8 @@ from tests.processes import (
     free_port,
     running,
 )
-from tests.repairjobs.mongod import mongo_server_url  # noqa: F401 - a fixture
 from tests.servers import MariaDB, NoServer, Postgres, Redis, find, on_its_own, place_of
+from tests.support.repairjobs.mongod import mongo_server_url  # noqa: F401 - a fixture
 
 # One stack for all of them, and in this order: the last ones stop what the first ones use.
 pytestmark = pytest.mark.processes

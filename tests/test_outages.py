@@ -11,8 +11,8 @@ import pytest
 import requests
 
 from tests.processes import answers, eventually
-from tests.repairjobs.mongod import NoMongod, running_mongod
 from tests.servers import MariaDB, NoServer, Postgres, Redis, our_own
+from tests.support.repairjobs.mongod import NoMongod, running_mongod
 from tests.test_full_stack import EVENT, MESSAGE, Stack, add_job, statuses
 
 pytestmark = [

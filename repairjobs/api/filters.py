@@ -1,14 +1,34 @@
-from types import SimpleNamespace
 from typing import Any
 
 import django_filters
 from django import forms
-from django.template.loader import render_to_string
-from rest_framework.filters import BaseFilterBackend
-from rest_framework.request import Request
 
 from common.api.filters import StrictField, StrictFilter
 from repairjobs.models import JobStatus, PartStatus, normalize_status
+
+
+class JobStatusField(StrictField):
+    def parse(self, text: str) -> str:
+        return JobStatus(normalize_status(text)).value
+
+
+class JobStatusFilter(StrictFilter):
+    field_class = JobStatusField
+    allowed = "NEW, OPENED, IN PROGRESS, JOB COMPLETED or CLOSED, in any case"
+    schema = {"type": "string", "enum": JobStatus.values}
+
+
+class BooleanField(StrictField):
+    def parse(self, text: str) -> bool:
+        if text not in {"true", "false"}:
+            raise ValueError(text)
+        return text == "true"
+
+
+class BooleanFilter(StrictFilter):
+    field_class = BooleanField
+    allowed = "true or false"
+    schema = {"type": "boolean"}
 
 
 class PartStatusField(StrictField):
@@ -22,43 +42,16 @@ class PartStatusFilter(StrictFilter):
     schema = {"type": "string", "enum": PartStatus.values}
 
 
+def _select(*values: str) -> Any:
+    return forms.Select(choices=[("", "any"), *((value, value) for value in values)])
+
+
+class DocumentFilter(django_filters.FilterSet):
+    """The filters of job documents. The document store applies them, not a queryset."""
+
+    status = JobStatusFilter(widget=_select(*JobStatus.values))
+    attention = BooleanFilter(widget=_select("true", "false"))
+
+
 class PartFilter(django_filters.FilterSet):
-    status = PartStatusFilter()
-
-
-STATUS_TEXT = "NEW, OPENED, IN PROGRESS, JOB COMPLETED or CLOSED, in any case"
-ATTENTION_TEXT = "true or false"
-
-
-def parse_status(text: str) -> str:
-    """
-    :raises ValueError:
-    """
-    return JobStatus(normalize_status(text)).value
-
-
-def parse_attention(text: str) -> bool:
-    """
-    :raises ValueError:
-    """
-    return {"true": True, "false": False}[text]
-
-
-class DocumentForm(forms.Form):
-    """What documents can be asked for by."""
-
-    status = forms.ChoiceField(required=False, choices=[("", "any"), *JobStatus.choices])
-    attention = forms.ChoiceField(
-        required=False, choices=[("", "any"), ("true", "true"), ("false", "false")]
-    )
-
-
-class DocumentFilterForm(BaseFilterBackend):
-    """A form for people; documents are found by their own store, which is no queryset."""
-
-    def filter_queryset(self, request: Request, queryset: Any, view: Any) -> Any:
-        return queryset
-
-    def to_html(self, request: Request, queryset: Any, view: Any) -> str:
-        form = SimpleNamespace(form=DocumentForm(request.query_params or None))
-        return render_to_string("django_filters/rest_framework/form.html", {"filter": form})
+    status = PartStatusFilter(widget=_select(*PartStatus.values))

@@ -1,39 +1,41 @@
 import base64
 import binascii
 import json
-from typing import Any
+from collections.abc import Callable
 
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 
 from common.api.pagination import KeysetPagination
 from common.api.parsing import CURSOR_TEXT, is_storable, parse_limit
+from repairjobs.integrations.documents.base import Document
 
 
 class DocumentPagination(KeysetPagination):
-    """Pages of documents, by their job's id."""
+    """Pages of job documents, by ``job_id``."""
 
-    def begin(self, request: Request) -> str | None:
-        """Read what page is asked for. Return the id that it comes after."""
+    def paginate(self, request: Request, find: Callable[..., list[Document]]) -> list[Document]:
+        """Return the requested page.
+
+        :param find: called with ``after``, a job_id or None, and ``limit``.
+        """
         self.limit = parse_limit(request.query_params.get("limit"))
         self.url = request.build_absolute_uri(request.path)
         self.parameters = request.query_params.dict()
         cursor = self.parameters.get("cursor")
-        return None if cursor is None else _read(cursor)
-
-    def end(self, documents: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """The page, of documents that may be one more than it holds."""
+        after = None if cursor is None else _parse_cursor(cursor)
+        documents = find(after=after, limit=self.limit + 1)
         if len(documents) > self.limit:
-            documents = documents[: self.limit]
+            documents.pop()
             self.set_next_link([documents[-1]["job_id"]])
         return documents
 
 
-def _read(cursor: str) -> str:
+def _parse_cursor(cursor: str) -> str:
     try:
-        (after,) = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        (job_id,) = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
     except (binascii.Error, ValueError, TypeError, RecursionError):
-        after = None
-    if isinstance(after, str) and is_storable(after):
-        return after
-    raise ValidationError({"cursor": [f"Not allowed; allowed: {CURSOR_TEXT}."]})
+        job_id = None
+    if isinstance(job_id, str) and is_storable(job_id):
+        return job_id
+    raise ValidationError({"cursor": [f"Must be {CURSOR_TEXT}."]})

@@ -27,7 +27,7 @@ AMOUNT = re.compile(r"[0-9]{1,12}\.[0-9]{2}")
 
 
 class TextField(serializers.CharField):
-    """Text whose description in OpenAPI says all that it refuses."""
+    """Text that is not blank and has no NUL, with an OpenAPI pattern that says so."""
 
     pattern = r"^[^\u0000]*\S[^\u0000]*$"
 
@@ -43,23 +43,26 @@ class TextField(serializers.CharField):
         return text
 
 
-class AnyTextField(TextField):
-    """Text that may be blank; ``allow_blank`` would be described as a choice of two patterns."""
+class ColumnField(TextField):
+    """A text column of the client's table: optional, and may be blank or null."""
 
     pattern = r"^[^\u0000]*$"
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(trim_whitespace=False, required=False, allow_null=True, **kwargs)
+        super().__init__(
+            max_length=255, trim_whitespace=False, required=False, allow_null=True, **kwargs
+        )
 
     def run_validation(self, data: Any = empty) -> Any:
+        # With allow_blank, drf-spectacular would describe a choice of two patterns.
         return "" if data == "" else super().run_validation(data)
 
 
 @extend_schema_field({"type": "string", "pattern": r"^[0-9]{1,12}\.[0-9]{2}$"})
 class AmountField(serializers.DecimalField):
-    """Money as a string with two decimals; a number of JSON's need not be exact."""
+    """Money as a string with two decimals. JSON numbers are rejected: they may be inexact."""
 
-    default_error_messages = {"invalid": "Not allowed; allowed: a string like 120.00."}
+    default_error_messages = {"invalid": "Must be a string like 120.00."}
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(max_digits=14, decimal_places=2, **kwargs)
@@ -74,7 +77,7 @@ class CustomerSerializer(serializers.Serializer[Any]):
     client_firstname = serializers.CharField()
     client_lastname = serializers.CharField()
     client_postcode = serializers.CharField()
-    client_mobile = serializers.CharField(help_text="As the client spells it.")
+    client_mobile = serializers.CharField(help_text="As the client wrote it.")
 
 
 class ProductSerializer(serializers.Serializer[Any]):
@@ -86,7 +89,7 @@ class PartSerializer(serializers.ModelSerializer[Part]):
     part_number = TextField(max_length=64)
     name = TextField(max_length=255)
     quantity = serializers.IntegerField(min_value=1, max_value=1_000_000)
-    status = serializers.CharField(read_only=True, help_text="needed when it is new.")
+    status = serializers.CharField(read_only=True, help_text='A new part has the status "needed".')
 
     class Meta:
         model = Part
@@ -100,67 +103,64 @@ class JobPartSerializer(PartSerializer):
         fields = ["job_id", *PartSerializer.Meta.fields]
 
 
-class PartMoveSerializer(serializers.Serializer[Any]):
+class PartStatusSerializer(serializers.Serializer[Any]):
     status = ChoiceField(choices=PartStatus.choices)
 
 
+# Only for OpenAPI: the API answers documents exactly as the document database returns them.
 class DocumentSerializer(serializers.Serializer[Any]):
     job_id = serializers.CharField(help_text="At least five digits.")
-    job_date = serializers.DateField(help_text="The day it was taken over (UTC).")
+    job_date = serializers.DateField(help_text="The day (UTC) on which the job was imported.")
     job_type = serializers.CharField()
     job_status = serializers.CharField(
-        help_text="NEW, OPENED, IN PROGRESS, JOB COMPLETED or CLOSED; "
-        "another one only if the client has another one."
+        help_text="NEW, OPENED, IN PROGRESS, JOB COMPLETED or CLOSED. "
+        "Any other status comes from the client."
     )
     customer = CustomerSerializer(many=True)
     product = ProductSerializer(many=True)
     paid = serializers.BooleanField()
     parts = PartSerializer(many=True)
     attention = serializers.ListField(
-        child=serializers.CharField(), help_text="What a person must look at."
+        child=serializers.CharField(), help_text="Problems that a person must look at."
     )
 
 
-class TransactionSerializer(serializers.ModelSerializer[JobTransaction]):
+class TransactionSerializer(serializers.Serializer[JobTransaction]):
     Job_id = serializers.IntegerField(source="job_id")
     Job_status = serializers.CharField(source="status")
     creationDate = serializers.DateTimeField(source="created_at")  # noqa: N815 (the column)
     Update_note = serializers.CharField(source="note")
 
-    class Meta:
-        model = JobTransaction
-        fields = ["Job_id", "Job_status", "creationDate", "Update_note"]
-
 
 class SmsSerializer(serializers.Serializer[Sms]):
     kind = serializers.ChoiceField(choices=SmsKind.choices)
-    to = serializers.CharField(source="recipient", help_text="E.164; empty if there is none.")
+    to = serializers.CharField(
+        source="recipient", help_text="In E.164; empty if the job has no usable number."
+    )
     text = serializers.CharField()
     state = serializers.ChoiceField(choices=SmsState.choices)
-    segments = serializers.IntegerField(help_text="The SMS that it is carried, and paid, as.")
+    segments = serializers.IntegerField(help_text="The number of SMS that the provider charges.")
     created_at = serializers.DateTimeField()
 
     def get_fields(self) -> dict[str, Any]:
-        fields = super().get_fields()
-        # "from" is a word of Python's, too.
-        fields["from"] = serializers.CharField(source="sender")
-        return fields
+        # "from" is a keyword of Python, so it cannot be an attribute of the class.
+        return super().get_fields() | {"from": serializers.CharField(source="sender")}
 
     def to_representation(self, instance: Sms) -> dict[str, Any]:
-        shown = super().to_representation(instance)
+        content = super().to_representation(instance)
         if not sees_personal_data(self.context["request"]):
-            theirs = "from" if instance.kind == SmsKind.INBOUND else "to"
-            shown[theirs] = mask_number(shown[theirs])
+            customer_field = "from" if instance.kind == SmsKind.INBOUND else "to"
+            content[customer_field] = mask_number(content[customer_field])
             if instance.kind in {SmsKind.INBOUND, SmsKind.PRIVATE}:
-                shown["text"] = mask(shown["text"])  # a person's own words
-        return shown
+                content["text"] = mask(content["text"])  # written by a person
+        return content
 
 
 class PaymentSerializer(serializers.Serializer[Payment]):
     reference = TextField(max_length=200)
     amount = AmountField()
     currency = serializers.RegexField(
-        r"^[A-Z]{3}\Z", error_messages={"invalid": "Not allowed; allowed: three capital letters."}
+        r"^[A-Z]{3}\Z", error_messages={"invalid": "Must be three capital letters."}
     )
 
 
@@ -168,45 +168,27 @@ class TextSerializer(serializers.Serializer[Any]):
     text = TextField(max_length=1_000)
 
 
-def _column(name: str) -> AnyTextField:
-    return AnyTextField(source=name, max_length=255)
-
-
-class ClientJobSerializer(serializers.ModelSerializer[ClientJob]):
+class ClientJobSerializer(serializers.Serializer[ClientJob]):
     Job_id = serializers.IntegerField(
         source="job_id",
         min_value=MIN_JOB_ID,
         max_value=MAX_JOB_ID,
         required=False,
-        help_text="The next one when left out.",
+        help_text="Default: the next free id.",
     )
-    Job_type = _column("type")
-    Job_status = _column("status")
-    Client_firstname = _column("firstname")
-    Client_lastname = _column("lastname")
-    Client_postcode = _column("postcode")
-    Client_mobile = _column("mobile")
-    Product_id = _column("product_id")
-    Product_type = _column("product_type")
-
-    class Meta:
-        model = ClientJob
-        fields = [
-            "Job_id",
-            "Job_type",
-            "Job_status",
-            "Client_firstname",
-            "Client_lastname",
-            "Client_postcode",
-            "Client_mobile",
-            "Product_id",
-            "Product_type",
-        ]
+    Job_type = ColumnField(source="type")
+    Job_status = ColumnField(source="status")
+    Client_firstname = ColumnField(source="firstname")
+    Client_lastname = ColumnField(source="lastname")
+    Client_postcode = ColumnField(source="postcode")
+    Client_mobile = ColumnField(source="mobile")
+    Product_id = ColumnField(source="product_id")
+    Product_type = ColumnField(source="product_type")
 
     def to_representation(self, instance: ClientJob) -> dict[str, Any]:
-        shown = super().to_representation(instance)
+        content = super().to_representation(instance)
         if not sees_personal_data(self.context["request"]):
             for name in ("Client_firstname", "Client_lastname", "Client_postcode"):
-                shown[name] = mask(shown[name])
-            shown["Client_mobile"] = mask_number(shown["Client_mobile"])
-        return shown
+                content[name] = mask(content[name])
+            content["Client_mobile"] = mask_number(content["Client_mobile"])
+        return content

@@ -1,4 +1,7 @@
-"""A made-up past of the repair shop, for the demo: recorded by the very steps, texting nobody."""
+"""A simulated past of the repair shop, for the demo.
+
+The services themselves record it, at times in the past. No SMS is sent.
+"""
 
 import random
 from dataclasses import dataclass
@@ -9,7 +12,7 @@ from uuid import UUID
 from django.db import transaction
 
 from common.db.transactions import atomic_with_retry
-from repairjobs.demo.simulator import make_up_job, price
+from repairjobs.demo.simulator import draw_job, price_of
 from repairjobs.integrations import client_database
 from repairjobs.integrations.sms.base import InboundMessage, Receipt
 from repairjobs.models import (
@@ -38,94 +41,94 @@ from repairjobs.services.attention import unseen_flags
 from repairjobs.services.outbox.runner import run_batch
 from repairjobs.services.outbox.status_task import StatusTask
 
-# How many customers come on a day, Monday first.
+# The fewest and the most new customers of each weekday, Monday first.
 CUSTOMERS = ((1, 3), (0, 2), (0, 2), (0, 2), (0, 3), (0, 1), (0, 0))
-OPENS, CLOSES = 8, 18
+OPENING_HOUR, CLOSING_HOUR = 8, 18
 PARTS = {"Pump": "PU-20", "Door seal": "SE-11", "Motor brushes": "MB-02", "Thermostat": "TH-07"}
-WITH_PARTS_SHARE, EARLY_SHARE, THANKFUL_SHARE = 0.35, 0.1, 0.04
+NEEDS_PART_SHARE, EARLY_PAYMENT_SHARE, REPLY_SHARE = 0.35, 0.1, 0.04
 RECEIPTS = (DeliveryState.DELIVERED, DeliveryState.NOT_DELIVERED, None)
 RECEIPT_WEIGHTS = (94, 2, 4)
-# What was flagged before that has been seen by a person.
-ATTENTION_DAYS = 3
+# A person has seen all flags that are older.
+UNSEEN_DAYS = 3
 
 
-def arrivals(rng: random.Random, *, days: int, until: datetime) -> list[datetime]:
-    """When customers came in so many days before this instant, in order."""
-    found = []
+def draw_arrivals(rng: random.Random, *, days: int, until: datetime) -> list[datetime]:
+    """Return when customers came in the days before an instant, in order."""
+    arrivals = []
     for day in (until - timedelta(days=back) for back in range(days)):
         for _ in range(rng.randint(*CUSTOMERS[day.weekday()])):
-            hour, minute = rng.randrange(OPENS, CLOSES), rng.randrange(60)
-            found.append(day.replace(hour=hour, minute=minute, second=rng.randrange(60)))
-    return sorted(at for at in found if at < until)
+            hour, minute = rng.randrange(OPENING_HOUR, CLOSING_HOUR), rng.randrange(60)
+            arrivals.append(day.replace(hour=hour, minute=minute, second=rng.randrange(60)))
+    return sorted(at for at in arrivals if at < until)
 
 
 def add_new_job(rng: random.Random) -> ClientJob:
-    """Add a made-up NEW row to the client's table."""
+    """Add a random NEW row to the client's table."""
     names = {column: name for name, column in CLIENT_COLUMNS.items()} | {"Job_status": "status"}
-    columns: dict[str, Any] = {names[key]: value for key, value in make_up_job(rng).items()}
+    columns: dict[str, Any] = {names[column]: value for column, value in draw_job(rng).items()}
     return client_database.add_job(**columns)
 
 
 @atomic_with_retry(using="repairjobs")
 @transaction.atomic(using="client")
 def simulate_job(rng: random.Random, *, since: datetime, until: datetime) -> None:
-    """Let a customer have come then, and whatever followed by now; all of it or nothing.
+    """Simulate one job from the customer's arrival until an instant, in one transaction.
 
-    The collection must be live. The job's document stays owed.
+    The import must be live. Only the task for the job's document stays in the outbox.
     """
     row = add_new_job(rng)
     job_import.import_batch(ScanBatch([row], row.job_id), at=since)
-    _JobSimulation(rng, row.job_id, since, until).live()
+    _JobSimulation(rng, row.job_id, since, until).run()
 
 
 @dataclass
 class _JobSimulation:
-    """What happens to one job, step by step; its time stops at now."""
+    """The simulation of one job. It ends when its time reaches ``until``."""
 
     rng: random.Random
     job_id: int
     at: datetime
     until: datetime
 
-    def live(self) -> None:
+    def run(self) -> None:
         self._run_outbox()
-        if self._pass(0.1, 5):
+        if self._wait(0.1, 5):
             self._repair()
 
     def _repair(self) -> None:
-        self._hear(JobStatus.IN_PROGRESS)
-        needs_part = self.rng.random() < WITH_PARTS_SHARE
+        self._set_client_status(JobStatus.IN_PROGRESS)
+        needs_part = self.rng.random() < NEEDS_PART_SHARE
         if needs_part:
             self._order_part()
-        pays_early = self.rng.random() < EARLY_SHARE and self._pass(0.01, 1)
+        pays_early = self.rng.random() < EARLY_PAYMENT_SHARE and self._wait(0.01, 1)
         if pays_early:
             self._pay()
-        if not self._pass(0.1, 6):
+        if not self._wait(0.1, 6):
             return
         if needs_part:
             self._move_part(PartStatus.FITTED)
-        self._hear(JobStatus.COMPLETED)
+        self._set_client_status(JobStatus.COMPLETED)
         if pays_early:
-            self._look_back()
-        elif self._pass(0.05, 4):
+            self._follow_up()
+        elif self._wait(0.05, 4):
             self._pay()
-            self._look_back()
+            self._follow_up()
 
-    def _look_back(self) -> None:
-        if self.rng.random() < THANKFUL_SHARE and self._pass(0.01, 0.5):
+    def _follow_up(self) -> None:
+        if self.rng.random() < REPLY_SHARE and self._wait(0.01, 0.5):
             self._reply()
-        if self._pass(ATTENTION_DAYS, ATTENTION_DAYS):
+        if self._wait(UNSEEN_DAYS, UNSEEN_DAYS):
             self._acknowledge()
 
-    def _pass(self, shortest: float, longest: float) -> bool:
-        """Let some days go by. Return False if now comes before."""
-        at = self.at + timedelta(days=self.rng.uniform(shortest, longest))
+    def _wait(self, min_days: float, max_days: float) -> bool:
+        """Move the time some days forward. Return False if that would be after the end."""
+        at = self.at + timedelta(days=self.rng.uniform(min_days, max_days))
         if at > self.until:
             return False
         self.at = at
         return True
 
-    def _hear(self, status: JobStatus) -> None:
+    def _set_client_status(self, status: JobStatus) -> None:
         row = client_database.change_job(self.job_id, status=status)
         job_sync.apply_client_row(Job.objects.locked(self.job_id), row, at=self.at)
         self._run_outbox()
@@ -140,7 +143,7 @@ class _JobSimulation:
             at=self.at,
         )
         for status in (PartStatus.ORDERED, PartStatus.RECEIVED):
-            if self._pass(0.1, 3):
+            if self._wait(0.1, 3):
                 self._move_part(status)
 
     def _move_part(self, status: PartStatus) -> None:
@@ -151,19 +154,19 @@ class _JobSimulation:
         payments.receive_payment(
             job_id=self.job_id,
             reference=f"DEMO-{self.job_id}",
-            amount=price(self.job_id),
+            amount=price_of(self.job_id),
             currency="GBP",
             at=self.at,
         )
         self._run_outbox()
 
     def _reply(self) -> None:
-        sent = Sms.objects.attempted(self.job_id).last()
-        if sent:
+        sms = Sms.objects.attempted(self.job_id).last()
+        if sms:
             reply = InboundMessage(
-                message_uuid=self._uuid(),
-                sender=sent.recipient,
-                recipient=sent.sender,
+                message_uuid=self._draw_uuid(),
+                sender=sms.recipient,
+                recipient=sms.sender,
                 text="Very good, thank you!",
             )
             sms_webhooks.receive_message(reply, at=self.at)
@@ -174,20 +177,20 @@ class _JobSimulation:
         acknowledgements.acknowledge(job_id=self.job_id, keys=keys, at=self.at)
 
     def _run_outbox(self) -> None:
-        """Do all that is owed but the document, by which nobody is texted."""
-        owed = OutboxTask.objects.of_job(self.job_id).exclude(kind=OutboxKind.DOCUMENT)
-        while task := owed.order_by("pk").first():
+        """Run the job's tasks, except for the document. No SMS is sent."""
+        tasks = OutboxTask.objects.of_job(self.job_id).exclude(kind=OutboxKind.DOCUMENT)
+        while task := tasks.order_by("pk").first():
             self.at = min(self.at + timedelta(seconds=self.rng.uniform(0.5, 4)), self.until)
             if task.kind == OutboxKind.SMS:
-                self._text(task)
+                self._pretend_to_send(task)
             else:
                 run_batch(StatusTask, [task], lambda: self.at)
 
-    def _text(self, task: OutboxTask) -> None:
+    def _pretend_to_send(self, task: OutboxTask) -> None:
         attempt = sms_delivery.begin_attempt(task, at=self.at)
         if attempt is None:
             return
-        uuid = self._uuid()
+        uuid = self._draw_uuid()
         sms_delivery.record_accepted(attempt, message_uuid=uuid, at=self.at)
         state = self.rng.choices(RECEIPTS, RECEIPT_WEIGHTS)[0]
         if state:
@@ -200,5 +203,5 @@ class _JobSimulation:
             )
             sms_webhooks.record_delivery_receipt(receipt, at=self.at)
 
-    def _uuid(self) -> str:
+    def _draw_uuid(self) -> str:
         return str(UUID(int=self.rng.getrandbits(128), version=4))

@@ -1,7 +1,8 @@
-"""A made-up repair shop, for the demo."""
+"""A simulated repair shop that works over HTTP, for the demo."""
 
 import random
 from decimal import Decimal
+from typing import Any
 
 from django.conf import settings
 
@@ -10,18 +11,24 @@ from repairjobs.models import JobStatus
 
 PRODUCTS = ["Washing machine", "Dishwasher", "Kettle", "Fridge", "Oven", "Vacuum cleaner"]
 TYPES = ["REPAIR", "WARRANTY", "INSPECTION"]
-BAD_NUMBERS = ["", "none", "12"]
+INVALID_NUMBERS = ["", "none", "12"]
 NEW_SPELLINGS = ["NEW", "NEW", "NEW", "New", " new "]
-BAD_SHARE, EARLY_SHARE = 0.1, 0.2
+INVALID_NUMBER_SHARE, EARLY_PAYMENT_SHARE = 0.1, 0.2
 MAX_UNDER_WAY = 30
 
 
-class NoDemo(Exception):
-    """There is a real client, or real people are texted: nothing is made up here."""
+class DemoForbidden(Exception):
+    """The client or the SMS are real, so nothing may be simulated."""
+
+    def __init__(self) -> None:
+        super().__init__("The client or the SMS are real. Nothing is simulated.")
 
 
-def make_up_job(rng: random.Random) -> dict[str, str]:
-    """A new row of the client's; every number is one that belongs to nobody."""
+def draw_job(rng: random.Random) -> dict[str, str]:
+    """Return a random new row of the client's table, by its column names.
+
+    All phone numbers are from a range that is reserved for fiction.
+    """
     number = f"07700 900{rng.randint(0, 999):03}"
     product = rng.choice(PRODUCTS)
     return {
@@ -30,45 +37,47 @@ def make_up_job(rng: random.Random) -> dict[str, str]:
         "Client_firstname": "Test",
         "Client_lastname": "Customer",
         "Client_postcode": f"AB{rng.randint(1, 39)} {rng.randint(1, 9)}CD",
-        "Client_mobile": rng.choice(BAD_NUMBERS) if rng.random() < BAD_SHARE else number,
+        "Client_mobile": (
+            rng.choice(INVALID_NUMBERS) if rng.random() < INVALID_NUMBER_SHARE else number
+        ),
         "Product_id": f"{product[:2].upper()}-{rng.randint(100, 999)}",
         "Product_type": product,
     }
 
 
-def price(job_id: int) -> Decimal:
-    """What a repair costs. It is the job's own: a payment that comes again is the same one."""
+def price_of(job_id: int) -> Decimal:
+    """Return the price of a job's repair: always the same, so that a repeated payment is equal."""
     return Decimal(random.Random(job_id).randint(20, 300)).quantize(Decimal("0.01"))
 
 
 def simulate_client(*, rng: random.Random) -> None:
-    """Let a customer come, and some work go on, over HTTP.
+    """Add a job at the client, and advance some of the jobs under way, over HTTP.
 
-    :raises NoDemo: where people could be texted, or a real client be written to.
+    :raises DemoForbidden: if the client or the SMS are real.
     :raises SandboxUnavailable:
     """
     if settings.IS_LIVE:
-        raise NoDemo("There is a real client, or SMS leave for real: nothing is made up here.")
+        raise DemoForbidden
     opened = sandbox_api.jobs(JobStatus.OPENED)
-    at_work = sandbox_api.jobs(JobStatus.IN_PROGRESS)
-    completed = [job for job in sandbox_api.jobs(JobStatus.COMPLETED) if not job["paid"]]
-    if len(opened) + len(at_work) + len(completed) < MAX_UNDER_WAY:
-        sandbox_api.add_client_job(**make_up_job(rng))
+    in_progress = sandbox_api.jobs(JobStatus.IN_PROGRESS)
+    unpaid = [job for job in sandbox_api.jobs(JobStatus.COMPLETED) if not job["paid"]]
+    if len(opened) + len(in_progress) + len(unpaid) < MAX_UNDER_WAY:
+        sandbox_api.add_client_job(**draw_job(rng))
     if opened:
-        _move(rng.choice(opened), JobStatus.IN_PROGRESS)
-    if at_work:
-        job = rng.choice(at_work)
-        if rng.random() < EARLY_SHARE:
+        _set_status(rng.choice(opened), JobStatus.IN_PROGRESS)
+    if in_progress:
+        job = rng.choice(in_progress)
+        if rng.random() < EARLY_PAYMENT_SHARE:
             _pay(job)
-        _move(job, JobStatus.COMPLETED)
-    if completed:
-        _pay(rng.choice(completed))
+        _set_status(job, JobStatus.COMPLETED)
+    if unpaid:
+        _pay(rng.choice(unpaid))
 
 
-def _move(job: dict[str, str], status: JobStatus) -> None:
+def _set_status(job: dict[str, Any], status: JobStatus) -> None:
     sandbox_api.set_client_status(job["job_id"], status)
 
 
-def _pay(job: dict[str, str]) -> None:
+def _pay(job: dict[str, Any]) -> None:
     job_id = int(job["job_id"])
-    sandbox_api.pay(job["job_id"], reference=f"DEMO-{job_id}", amount=f"{price(job_id)}")
+    sandbox_api.pay(job["job_id"], reference=f"DEMO-{job_id}", amount=f"{price_of(job_id)}")

@@ -38,10 +38,10 @@ class ImportCursor(models.Model):
         constraints = [models.CheckConstraint(condition=models.Q(pk=1), name="one_import_cursor")]
         verbose_name_plural = "import cursor"
 
+    def __str__(self) -> str:
+        return f"imported up to {self.watermark}"
+
     @property
     def highest_id(self) -> int:
         """The watermark; below all ids before the first import."""
         return MIN_JOB_ID - 1 if self.watermark is None else self.watermark
-
-    def __str__(self) -> str:
-        return f"imported up to {self.watermark}"

@@ -10,8 +10,8 @@ import pytest
 from repairjobs.models import ClientJob, OutboxKind
 from tests.common.doors import key
 from tests.dashboard.factories import DailyTotalFactory
-from tests.repairjobs import desk
-from tests.repairjobs.factories import ClientJobFactory
+from tests.support.repairjobs import workflow_driver as driver
+from tests.support.repairjobs.factories import ClientJobFactory
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
 
@@ -36,10 +36,10 @@ def _client_starts_empty():
 @pytest.fixture
 def job():
     """A job that was taken over; nobody was texted yet."""
-    desk.go_live()
+    driver.go_live()
     ClientJobFactory(job_id=123)
-    desk.collect()
-    desk.run(OutboxKind.DOCUMENT)
+    driver.import_jobs()
+    driver.run_outbox(OutboxKind.DOCUMENT)
 
 
 def raw_example(text):

@@ -1,4 +1,4 @@
-"""Many jobs at once, while every store is away and every process is killed now and then."""
+"""Many jobs at once, while databases become unavailable and processes are killed."""
 
 import json
 import os
@@ -14,8 +14,10 @@ from pathlib import Path
 
 import pytest
 import redis
+import requests
 
 from local.launcher import commands
+from repairjobs.models import normalize_status
 from tests.processes import (
     answers,
     environment,
@@ -25,16 +27,16 @@ from tests.processes import (
     not_tested,
     running,
 )
-from tests.repairjobs import town
-from tests.repairjobs.mongod import NoMongod, running_mongod
 from tests.servers import MariaDB, NoServer, Redis, our_own
+from tests.support.repairjobs import actors
+from tests.support.repairjobs.mongod import NoMongod, running_mongod
 
 pytestmark = pytest.mark.processes
 
 BEATS = 2
-LONG = 300.0  # seconds; a shop that stands still for so long is stuck
+PATIENCE = 300.0  # seconds without progress; after that the app is stuck
 
-# What an operator would do in the admin.
+# Actions of an operator, as in the admin.
 RETRY = """
 from django.utils import timezone
 from repairjobs.models import OutboxTask
@@ -42,78 +44,81 @@ from repairjobs.services.outbox.runner import retry_task
 for task in OutboxTask.objects.dead_letters():
     retry_task(task, at=timezone.now())
 """
-SETTLE = """
+RESOLVE = """
 import json, sys
 from django.utils import timezone
 from repairjobs.models import Sms, SmsState
 from repairjobs.services.sms_delivery import resolve_sms
-sent = set(json.load(open({known!r})))
+references = set(json.load(open({path!r})))
 for sms in Sms.objects.filter(state=SmsState.UNKNOWN):
-    resolve_sms(sms, was_sent=str(sms.reference) in sent, at=timezone.now())
+    resolve_sms(sms, was_sent=str(sms.reference) in references, at=timezone.now())
 """
-SORTS = re.compile(
+EVENTS = re.compile(
     r"GET new job|GET Job_status (IN PROGRESS|JOB COMPLETED)|PUT Job_status \w+|EVENT payment"
     r"|EVENT (courtesy|feedback) SMS (accepted|refused|not sent|not delivered)"
 )
-# The operator's own lines, of which there are as many as there was trouble.
+# Ledger lines of the operator; their number depends on the failures.
 BY_HAND = re.compile(r"EVENT \w+ task retried by hand|EVENT \w+ SMS resolved by hand: ")
 
 
-class Office:
-    """Our processes and our stores, each of which may be ended and started again."""
+class Installation:
+    """The app's processes and databases, which can be stopped and restarted one by one."""
 
-    def __init__(self, data, stack, vonage, mongod, workers):
-        self.ours = stack.enter_context(our_own(MariaDB))
-        self.theirs = stack.enter_context(our_own(MariaDB))
+    def __init__(self, folder, stack, vonage, mongod, workers):
+        self.database = stack.enter_context(our_own(MariaDB))
+        self.client_database = stack.enter_context(our_own(MariaDB))
         self.broker = stack.enter_context(our_own(Redis))
         self.mongod = mongod
         self.stack = stack
         port = free_port()
-        self.web = town.Web(f"http://127.0.0.1:{port}")
+        self.api = actors.Api(f"http://127.0.0.1:{port}")
         self.env = environment(
-            data,
+            folder,
             SECRET_KEY="for tests alone",
             SERVICES="repairjobs",
-            REPAIRJOBS_DATABASE_URL=f"{self.ours.url}/repairjobs",
-            CLIENT_DATABASE_URL=f"{self.theirs.url}/client",
+            REPAIRJOBS_DATABASE_URL=f"{self.database.url}/repairjobs",
+            CLIENT_DATABASE_URL=f"{self.client_database.url}/client",
             MONGO_URL=mongod.url,
             BROKER_URL=self.broker.url,
             **dict.fromkeys(["COLLECT_SECONDS", "FOLLOW_SECONDS", "OUTBOX_SECONDS"], "1"),
             SWEEP_SECONDS="2",
             OUTBOX_LEASE_SECONDS="5",
-            SILENCED_CHECKS="repairjobs.E001,repairjobs.E003",  # for such a short lease
+            SILENCED_CHECKS="repairjobs.E001,repairjobs.E003",  # they reject such a short lease
             API_KEYS_REQUIRED="false",
             SMS_UNKNOWN_SECONDS="2",
             SMS_PER_SECOND="500",
             **vonage.environment | {"VONAGE_TIMEOUT": "1"},
         )
-        run = {name: shlex.split(each) for name, each in commands(port, ["repairjobs"]).items()}
-        # Prefork, as in production: a child that is killed, and connections behind a fork, are
-        # what may go wrong there. One child each, as more would only wait for this machine's cores.
+        launcher = {
+            name: shlex.split(command) for name, command in commands(port, ["repairjobs"]).items()
+        }
+        # Prefork, as in production: children may be killed, and connections cross a fork. One child
+        # per worker, because more would only wait for this machine's cores.
         worker = [sys.executable, "-m", "celery", "--quiet", "-A", "config", "worker"]
         worker += ["--pool", "prefork", "--concurrency", "1", "--queues", "repairjobs"]
         worker += ["--without-gossip", "--without-mingle", "--without-heartbeat"]
         self.workers = workers
-        self.commands = [worker] * workers + [run["beat"]] * BEATS
-        self.web_command = run["web"]
+        self.commands = [worker] * workers + [launcher["beat"]] * BEATS
+        self.web_command = launcher["web"]
         self.processes = []
 
-    def open(self):
-        for server, database in [(self.ours, "repairjobs"), (self.theirs, "client")]:
+    def start_all(self):
+        for server, database in [(self.database, "repairjobs"), (self.client_database, "client")]:
             self.ask(server, None, f"CREATE DATABASE {database} CHARACTER SET utf8mb4")
         for command in ("migrate_databases", "create_client_database"):
             assert manage(self.env, command).returncode == 0
-        for statement in town.HISTORY:
-            self.ask(self.theirs, "client", statement)
+        for statement in actors.HISTORY:
+            self.ask(self.client_database, "client", statement)
         web = self.start(self.web_command)
         self.processes = [*(self.start(command) for command in self.commands), web]
-        eventually(lambda: answers(f"{self.web.url}/readyz"), "all stores are there")
-        # So that the first jobs are no table that was in use before us.
+        eventually(lambda: answers(f"{self.api.url}/readyz"), "all databases are available")
+        # Otherwise the first jobs might be on hold, as those of a table that was in use before.
         live = "SELECT 1 FROM repairjobs_importcursor WHERE is_live"
-        eventually(lambda: self.ask(self.ours, "repairjobs", live), "the first collect is over")
+        is_live = partial(self.ask, self.database, "repairjobs", live)
+        eventually(is_live, "the first import is complete")
 
-    def close(self):
-        """End our processes at once, as nobody waits for what they do any more."""
+    def kill_all(self):
+        """Kill the processes; their work is not needed any more."""
         for process in self.processes:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
@@ -131,164 +136,188 @@ class Office:
         return Path(self.env["DATA_DIR"], "output.log").read_text(errors="replace")
 
     def operate(self, script):
-        done = manage(self.env, "shell", "-c", script)
-        assert done.returncode == 0, done.stderr
+        result = manage(self.env, "shell", "-c", script)
+        assert result.returncode == 0, result.stderr
 
-    # --- mischief ---
+    # --- Failures ---
 
-    def replace(self, place):
-        """Kill a worker or a beat with all that it started, and start another one."""
-        process = self.processes[place]
+    def replace(self, index):
+        """Kill a worker or a beat with its children, and start a new one."""
+        process = self.processes[index]
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-        self.processes[place] = self.start(self.commands[place])
+        self.processes[index] = self.start(self.commands[index])
 
-    def kill_child(self, place):
-        """Kill the process that does a worker's work; the worker is to see to it."""
-        pid = self.processes[place].pid
+    def kill_child(self, index):
+        """Kill the child that does a worker's tasks; the worker must replace it."""
+        pid = self.processes[index].pid
         children = Path(f"/proc/{pid}/task/{pid}/children")
         for child in eventually(lambda: children.read_text().split(), "the worker has a child"):
             os.kill(int(child), signal.SIGKILL)
 
-    def flush(self):
+    def flush_broker(self):
         with redis.Redis.from_url(self.broker.url) as broker:
             broker.flushall()
 
-    def lose(self, name, server, end):
-        """End a store, until the web process knows; started again, it must know that too."""
+    def interrupt(self, name, server, end):
+        """Stop a server until the web process reports that, and restart it."""
         end()
-        eventually(lambda: self.check(name) == "away", f"{name} is away")
+        eventually(lambda: self.readiness_of(name) != "ok", f"{name} is reported as unavailable")
         server.start()
-        eventually(lambda: self.check(name) == "ok", f"{name} is back")
+        eventually(lambda: self.readiness_of(name) == "ok", f"{name} is reported as available")
 
-    def check(self, name):
-        answer = town.requests.get(f"{self.web.url}/readyz", timeout=60)
-        assert answer.status_code in {200, 503}, answer.text
-        return answer.json()["checks"][name]
+    def readiness_of(self, name):
+        response = requests.get(f"{self.api.url}/readyz", timeout=60)
+        assert response.status_code in {200, 503}, response.text
+        return response.json()["checks"][name]
 
-    def mischief(self, rng):
+    def failures(self, rng):
         worker, beat = partial(rng.randrange, self.workers), partial(rng.randrange, BEATS)
         return {
             "a worker is killed": lambda: self.replace(worker()),
             "another worker is killed": lambda: self.replace(worker()),
             "a worker's child is killed": lambda: self.kill_child(worker()),
             "a beat is killed": lambda: self.replace(self.workers + beat()),
-            "the broker is flushed": self.flush,
-            "the broker is flushed again": self.flush,
-            "the broker is killed": lambda: self.lose("broker", self.broker, self.broker.kill),
-            "our database is killed": lambda: self.lose("repairjobs", self.ours, self.ours.kill),
-            "our database is stopped": lambda: self.lose("repairjobs", self.ours, self.ours.stop),
-            "the client's is killed": lambda: self.lose("client", self.theirs, self.theirs.kill),
-            "the client's is stopped": lambda: self.lose("client", self.theirs, self.theirs.stop),
-            "mongod is killed": lambda: self.lose("documents", self.mongod, self.mongod.kill),
+            "the broker is flushed": self.flush_broker,
+            "the broker is flushed again": self.flush_broker,
+            "the broker is killed": lambda: self.interrupt("broker", self.broker, self.broker.kill),
+            "our database is killed": lambda: self.interrupt(
+                "repairjobs", self.database, self.database.kill
+            ),
+            "our database is stopped": lambda: self.interrupt(
+                "repairjobs", self.database, self.database.stop
+            ),
+            "the client's is killed": lambda: self.interrupt(
+                "client", self.client_database, self.client_database.kill
+            ),
+            "the client's is stopped": lambda: self.interrupt(
+                "client", self.client_database, self.client_database.stop
+            ),
+            "mongod is killed": lambda: self.interrupt("documents", self.mongod, self.mongod.kill),
         }
 
-    # --- how far it is ---
+    # --- Progress ---
 
-    def steps(self):
-        return self.ask(self.theirs, "client", "SELECT COUNT(*) FROM history")[0][0]
+    def count_status_changes(self):
+        return self.ask(self.client_database, "client", "SELECT COUNT(*) FROM history")[0][0]
 
-    def closed(self):
+    def count_closed(self):
         query = "SELECT COUNT(*) FROM Jobs WHERE Job_status = 'CLOSED'"
-        return self.ask(self.theirs, "client", query)[0][0]
+        return self.ask(self.client_database, "client", query)[0][0]
 
-    def owed(self):
+    def outbox(self):
+        """Return the outbox tasks that are left, and retry the dead letters among them."""
         query = "SELECT kind, subject, due_at, attempts, last_error FROM repairjobs_outboxtask"
-        owed = self.ask(self.ours, "repairjobs", query)
-        if any(due_at is None for _, _, due_at, *_ in owed):
+        tasks = self.ask(self.database, "repairjobs", query)
+        if any(due_at is None for _, _, due_at, *_ in tasks):
             self.operate(RETRY)
-        return owed
+        return tasks
 
 
 @pytest.fixture
-def office(vonage, tmp_path, workers):
-    vonage.seconds_slow = 2.0
-    # Sockets have short names.
+def installation(vonage, tmp_path, workers):
+    vonage.slow_seconds = 2.0
     with ExitStack() as stack:
         try:
             mongod = stack.enter_context(running_mongod())
-            office = Office(tmp_path, stack, vonage, mongod, workers)
+            installation = Installation(tmp_path, stack, vonage, mongod, workers)
         except (NoMongod, NoServer) as error:
             not_tested(f"the repair jobs' soak: {error}")
-        yield office
-        office.close()
+        yield installation
+        installation.kill_all()
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="kills by Linux's rules")
+@pytest.mark.skipif(sys.platform != "linux", reason="needs signals as Linux has them")
 @pytest.mark.parametrize(
     ("jobs", "workers", "rounds"),
     [
-        pytest.param(100, 2, 1, id="100"),
-        pytest.param(2_000, 5, 4, id="2000", marks=pytest.mark.soak),
+        pytest.param(100, 2, 1, id="100 jobs"),
+        pytest.param(2_000, 5, 4, id="2000 jobs", marks=pytest.mark.soak),
     ],
 )
-def test_whatever_fails_each_job_is_closed_and_told_once(office, vonage, jobs, rounds):
+def test_each_job_is_closed_and_texted_once_despite_all_failures(
+    installation, vonage, jobs, rounds
+):
     rng = random.Random(jobs)
-    office.open()
+    installation.start_all()
     vonage.fail_at_random(seed=jobs, share=1 / 3)
-    client = town.Client(office.theirs, jobs=jobs, rng=random.Random(1))
-    payers = town.Payers(office.theirs, office.web, jobs=jobs, rng=random.Random(2))
-    carrier = town.Carrier(vonage, office.web, rng=random.Random(3))
-    readers = town.Readers(office.web, jobs=jobs, rng=random.Random(4))
-    neighbours = [client, payers, carrier, readers]
-    for each in neighbours:
-        each.start()
-        office.stack.callback(each.end)
+    client_database, api = installation.client_database, installation.api
+    client = actors.Client(client_database, jobs=jobs, rng=random.Random(1))
+    payers = actors.Payers(client_database, api, jobs=jobs, rng=random.Random(2))
+    carrier = actors.Carrier(vonage, api, rng=random.Random(3))
+    readers = actors.Readers(api, jobs=jobs, rng=random.Random(4))
+    all_actors = [client, payers, carrier, readers]
+    for actor in all_actors:
+        actor.start()
+        installation.stack.callback(actor.end)
 
-    def once(check, what):
-        """Wait for that while nobody has seen anything wrong."""
-        eventually(lambda: [n for n in neighbours if n.error] or check(), what, LONG)
-        for each in neighbours:
-            if each.error:
-                raise each.error
+    def wait_until(check, description):
+        """Wait for the check, and raise the error of an actor as soon as there is one."""
+        eventually(
+            lambda: any(actor.error for actor in all_actors) or check(), description, PATIENCE
+        )
+        for actor in all_actors:
+            if actor.error:
+                raise actor.error
 
-    mischief = office.mischief(rng)
-    plan = [name for _ in range(rounds) for name in rng.sample(list(mischief), len(mischief))]
+    failures = installation.failures(rng)
+    plan = [name for _ in range(rounds) for name in rng.sample(list(failures), len(failures))]
     for number, name in enumerate(plan, 1):
-        mark = jobs * 3 * number // len(plan)
-        once(lambda mark=mark: office.steps() >= mark, f"{mark} steps, before {name}")
-        mischief[name]()
+        changes = jobs * 3 * number // len(plan)
+        wait_until(
+            lambda changes=changes: installation.count_status_changes() >= changes,
+            f"{changes} changes of statuses, before {name}",
+        )
+        failures[name]()
 
     vonage.mix = lambda reference, attempt: None
-    once(lambda: office.closed() == jobs, "all are closed")
-    quiet_since = len(office.log())
-    once(lambda: payers.paid == payers.todo, "all have paid")
-    carrier.is_last_call = True
-    once(lambda: not office.owed() and carrier.is_idle(), "nothing is owed")
-    known = Path(office.env["DATA_DIR"], "known.json")
-    known.write_text(json.dumps([each.client_ref for each in vonage.accepted]))
-    office.operate(SETTLE.format(known=str(known)))
-    once(lambda: not office.owed() and carrier.is_idle(), "nothing is owed any more")
+    wait_until(lambda: installation.count_closed() == jobs, "all jobs are closed")
+    log_size = len(installation.log())
+    wait_until(lambda: payers.paid == payers.planned, "all jobs are paid")
+    carrier.is_finishing = True
 
-    assert differences(office, vonage, payers, carrier, jobs) == []
-    reconciled = manage(office.env, "reconcile_jobs")
-    assert "No difference" in reconciled.stdout, reconciled.stdout
-    assert office.web.statuses[503] > 0
-    # Whoever outlived all that works as before.
-    assert "raised unexpected" not in office.log()[quiet_since:]
+    def is_finished():
+        return not installation.outbox() and carrier.is_idle()
+
+    wait_until(is_finished, "the outbox is empty")
+    references = Path(installation.env["DATA_DIR"], "references.json")
+    references.write_text(json.dumps([sms.client_ref for sms in vonage.accepted]))
+    installation.operate(RESOLVE.format(path=str(references)))
+    wait_until(is_finished, "the outbox is empty again")
+
+    assert differences(installation, vonage, payers, carrier, jobs) == []
+    reconciliation = manage(installation.env, "reconcile_jobs")
+    assert "No difference" in reconciliation.stdout, reconciliation.stdout
+    assert api.statuses[503] > 0
+    # Processes that survived all failures work as before.
+    assert "raised unexpected" not in installation.log()[log_size:]
 
 
-def differences(office, vonage, payers, carrier, jobs):
-    """Where the ledger differs from what the client's table, Vonage and the payers saw."""
-    ledger, written = defaultdict(Counter), defaultdict(Counter)
-    for job_id, note in office.ask(
-        office.ours, "repairjobs", "SELECT Job_id, Update_note FROM job_trans"
+def differences(installation, vonage, payers, carrier, jobs):
+    """Compare the ledger with the client's table, Vonage's record and the payers' record."""
+    ledger, client_changes = defaultdict(Counter), defaultdict(Counter)
+    for job_id, note in installation.ask(
+        installation.database, "repairjobs", "SELECT Job_id, Update_note FROM job_trans"
     ):
         if BY_HAND.match(note):
             continue
-        sort = SORTS.match(note)
-        ledger[job_id][sort[0] if sort else note] += 1
-    for job_id, status in office.ask(office.theirs, "client", "SELECT Job_id, status FROM history"):
-        written[job_id][town.normalize_status(status)] += 1
-    accepted = Counter(town.job_of(each) for each in vonage.accepted)
+        event = EVENTS.match(note)
+        ledger[job_id][event[0] if event else note] += 1
+    for job_id, status in installation.ask(
+        installation.client_database, "client", "SELECT Job_id, status FROM history"
+    ):
+        client_changes[job_id][normalize_status(status)] += 1
+    accepted = Counter(actors.job_and_kind_of(sms) for sms in vonage.accepted)
     undeliverable = {
-        town.job_of(each) for each in vonage.accepted if each.client_ref in carrier.undeliverable
+        actors.job_and_kind_of(sms)
+        for sms in vonage.accepted
+        if sms.client_ref in carrier.undeliverable
     }
-    found = []
+    problems = []
     for job_id in range(1, jobs + 1):
-        lines, changes = ledger.pop(job_id, Counter()), written[job_id]
-        # The client may have gone on before we looked.
-        seen_at_work = lines.pop("GET Job_status IN PROGRESS", 0)
+        lines, changes = ledger.pop(job_id, Counter()), client_changes[job_id]
+        # The client may have completed the job before the next sync.
+        in_progress_lines = lines.pop("GET Job_status IN PROGRESS", 0)
         expected = {
             "GET new job": 1,
             "GET Job_status JOB COMPLETED": changes["JOB COMPLETED"],
@@ -297,25 +326,25 @@ def differences(office, vonage, payers, carrier, jobs):
             "EVENT payment": payers.paid[job_id],
         }
         for kind in ("courtesy", "feedback"):
-            expected |= outcome(
+            expected |= expected_sms_lines(
                 kind, lines, accepted[job_id, kind], (job_id, kind) in undeliverable
             )
-        is_whole = changes["OPENED"] == changes["CLOSED"] == changes["JOB COMPLETED"] == 1
-        if lines != expected or not is_whole or seen_at_work > changes["IN PROGRESS"]:
-            found.append(f"job {job_id}: {dict(lines)}, not {expected}; the client: {changes}")
-        texts = accepted[job_id, "courtesy"], accepted[job_id, "feedback"]
-        if max(texts) > 1:
-            found.append(f"job {job_id}: texted {texts} times")
-    return found + [f"job {job_id}: nobody's" for job_id in ledger]
+        is_complete = changes["OPENED"] == changes["CLOSED"] == changes["JOB COMPLETED"] == 1
+        if lines != expected or not is_complete or in_progress_lines > changes["IN PROGRESS"]:
+            problems.append(f"job {job_id}: {dict(lines)}, not {expected}; the client: {changes}")
+        sms_counts = accepted[job_id, "courtesy"], accepted[job_id, "feedback"]
+        if max(sms_counts) > 1:
+            problems.append(f"job {job_id}: texted {sms_counts} times")
+    return problems + [f"job {job_id}: unknown" for job_id in ledger]
 
 
-def outcome(kind, lines, accepted, is_undeliverable):
-    """The lines that an SMS should have left: one of what became of it."""
+def expected_sms_lines(kind, lines, accepted, is_undeliverable):
+    """Return the ledger lines that an SMS with this outcome leaves."""
     sms = f"EVENT {kind} SMS"
     if is_undeliverable:
-        # Perhaps the first that was heard of it.
-        first = lines[f"{sms} accepted"]
-        return {f"{sms} not delivered": 1} | ({f"{sms} accepted": 1} if first else {})
+        # The receipt may come before Vonage's response is recorded.
+        accepted_lines = {f"{sms} accepted": 1} if lines[f"{sms} accepted"] else {}
+        return {f"{sms} not delivered": 1} | accepted_lines
     if accepted:
         return {f"{sms} accepted": 1}
     is_refused = bool(lines[f"{sms} refused"])

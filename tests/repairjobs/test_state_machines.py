@@ -31,8 +31,9 @@ from repairjobs.services.workflow import (
     WritePaidStatus,
     WriteStatus,
 )
-from tests.repairjobs import desk
-from tests.repairjobs.factories import NOON, ClientJobFactory
+from tests.support.ids import readable
+from tests.support.repairjobs import workflow_driver as driver
+from tests.support.repairjobs.factories import NOON
 
 APP = Path(repairjobs.__file__).parent
 DOCUMENTATION = APP.parent / "docs" / "repairjobs.md"
@@ -97,7 +98,9 @@ class TestDiagrams:
 
         expected = {}
         for due in DUE_TASKS:
-            conditions = ", ".join(each.__name__.replace("_", " ") for each in due.conditions)
+            conditions = ", ".join(
+                condition.__name__.replace("_", " ") for condition in due.conditions
+            )
             for state in due.states:
                 line = describe(due.task) + (f" ({conditions})" if conditions else "")
                 expected.setdefault(identifier(state), []).append(line)
@@ -159,11 +162,8 @@ class TestTables:
 @pytest.mark.django_db(databases=["repairjobs", "client"])
 class TestConstraints:
     @pytest.fixture(autouse=True)
-    def rows(self, phone):
-        desk.go_live()
-        ClientJobFactory(job_id=1)
-        desk.collect()
-        desk.pay(1)
+    def _rows(self, job):
+        driver.pay(1)
         parts.add_part(job_id=1, part_number="P", name="Pump", quantity=1, at=NOON)
 
     @pytest.mark.parametrize(
@@ -183,6 +183,7 @@ class TestConstraints:
             (Payment, {"currency": "GB"}),
             (Payment, {"currency": "G1P"}),
         ],
+        ids=readable,
     )
     def test_the_database_rejects_values_outside_the_tables(self, model, values):
         with pytest.raises(IntegrityError), transaction.atomic(using="repairjobs"):

@@ -11,10 +11,10 @@ import pytest
 from repairjobs.services.job_import import LOOK_BACK
 from serverless.handlers import SPARE_SECONDS
 from tests.processes import eventually
-from tests.repairjobs.embedded import EmbeddedStores
-from tests.repairjobs.fake_vonage import Fault, running_vonage
 from tests.serverless.gateway import gateway, http_api, read
 from tests.serverless.local import TIMED_OUT, Failed
+from tests.support.repairjobs.embedded_databases import EmbeddedDatabases
+from tests.support.repairjobs.fake_vonage import Fault, running_vonage
 
 pytestmark = [
     pytest.mark.processes,
@@ -30,7 +30,7 @@ def vonage():
     assert fake.record.problems == []
 
 
-class Stores(EmbeddedStores):
+class Stores(EmbeddedDatabases):
     def put(self, job_id, status):
         self.ask("client", "UPDATE Jobs SET Job_status = ? WHERE Job_id = ?", status, job_id)
 

@@ -11,15 +11,19 @@ from repairjobs.services.holds import release_held_jobs
 
 class Command(BaseCommand):
     help = (
-        "Decide about the jobs that were held when going live, as the client's table was in use "
-        "before us: text their customers, or not. Both open them; neither can be taken back."
+        "Release the jobs on hold, which the first import found in the client's table, and open "
+        "them: with a text to their customers, or silently. This cannot be undone."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         choice = parser.add_mutually_exclusive_group(required=True)
-        choice.add_argument("--text", action="store_true", help="text them, then open the jobs")
-        choice.add_argument("--silent", action="store_true", help="open the jobs without a word")
-        parser.add_argument("--dry-run", action="store_true", help="say how many there are, only")
+        choice.add_argument(
+            "--text", action="store_true", help="text the customers, then open the jobs"
+        )
+        choice.add_argument("--silent", action="store_true", help="open the jobs without a text")
+        parser.add_argument(
+            "--dry-run", action="store_true", help="only print how many jobs are on hold"
+        )
 
     def handle(self, *, text: bool, dry_run: bool, **options: Any) -> None:
         on_hold = Job.objects.on_hold().count()

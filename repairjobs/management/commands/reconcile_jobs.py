@@ -10,31 +10,31 @@ from repairjobs.integrations.documents.base import DocumentsUnavailable
 from repairjobs.models import Job
 from repairjobs.services.reconciliation import Difference, confirmed, differences
 
-LOOKS = 3
+MAX_COMPARISONS = 3
 
 
 class Command(BaseCommand):
     help = (
-        "Compare the client's rows, our jobs and their documents; print every difference, and what "
-        "is still owed. Jobs that differ are looked at again a little later, so that work under "
-        "way is no difference. Exit code 1 if any remains."
+        "Compare the client's rows, our jobs and their documents. Print every difference and every "
+        "pending outbox task. Differences are compared again after a pause, so that work in "
+        "progress is not reported. The exit code is 1 if there is a difference."
     )
 
     def handle(self, **options: Any) -> None:
-        found: list[Difference] = []
+        remaining: list[Difference] = []
         count = Job.objects.count()
         try:
             with tqdm(total=count, unit="job", desc="Compared", disable=None) as bar:
-                found.extend(differences(progress=bar.update))
-            for _ in range(LOOKS - 1):
-                if not found:
+                remaining.extend(differences(progress=bar.update))
+            for _ in range(MAX_COMPARISONS - 1):
+                if not remaining:
                     break
                 sleep(2 * max(settings.COLLECT_SECONDS, settings.FOLLOW_SECONDS))
-                found = list(confirmed(found))
+                remaining = list(confirmed(remaining))
         except (ClientUnavailable, DocumentsUnavailable) as error:
-            raise CommandError(f"{error} ({len(found)} differences before)") from error
-        for it in found:
-            self.stdout.write(str(it))
-        if found:
-            raise CommandError(f"{len(found)} differences")
-        self.stdout.write(self.style.SUCCESS(f"No difference in {count} jobs"))
+            raise CommandError(f"{error} ({len(remaining)} differences until then)") from error
+        for difference in remaining:
+            self.stdout.write(str(difference))
+        if remaining:
+            raise CommandError(f"{len(remaining)} differences")
+        self.stdout.write(self.style.SUCCESS(f"No differences in {count} jobs"))

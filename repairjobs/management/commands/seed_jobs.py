@@ -17,8 +17,8 @@ from repairjobs.services.outbox.runner import run_outbox
 
 class Command(BaseCommand):
     help = (
-        "Fill the embedded client's table and our stores with a made-up year of repair jobs, for "
-        "which nobody is texted, and the table with new ones; only while there is no job yet."
+        "Simulate a year of repair jobs in the embedded client's table and in our databases, "
+        "without sending SMS, and add some NEW jobs to the table. Does nothing if there are jobs."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -26,24 +26,26 @@ class Command(BaseCommand):
             "--days",
             type=at_least(0),
             default=365,
-            help="how many days back (default 365; 0 for none)",
+            help="number of days (default 365)",
         )
         parser.add_argument(
-            "--jobs", type=at_least(0), default=12, help="how many new ones (default 12)"
+            "--jobs", type=at_least(0), default=12, help="number of NEW jobs (default 12)"
         )
-        parser.add_argument("--seed", type=int, default=1, help="same seed, same jobs (default 1)")
+        parser.add_argument(
+            "--seed", type=int, default=1, help="seed of the random numbers (default 1)"
+        )
 
     def handle(self, *, days: int, jobs: int, seed: int, **options: Any) -> None:
         if settings.IS_LIVE:
-            self.stdout.write("There is a real client, or SMS leave for real: no jobs made up")
+            self.stdout.write("The client or the SMS are real. No jobs were added.")
             return
         if ClientJob.objects.exists() or Job.objects.exists():
-            self.stdout.write(self.style.SUCCESS("There are jobs already: none made up"))
+            self.stdout.write(self.style.SUCCESS("There are jobs already. No jobs were added."))
             return
         rng, now = random.Random(seed), timezone.now()
         job_import.import_new_jobs(at=now)
-        past = history.arrivals(rng, days=days, until=now)
-        for at in tqdm(past, unit="job", desc="Repaired", disable=None):
+        arrivals = history.draw_arrivals(rng, days=days, until=now)
+        for at in tqdm(arrivals, unit="job", desc="Simulated", disable=None):
             history.simulate_job(rng, since=at, until=now)
         while run_outbox(DocumentTask, clock=timezone.now):
             pass
@@ -51,6 +53,6 @@ class Command(BaseCommand):
             history.add_new_job(rng)
         self.stdout.write(
             self.style.SUCCESS(
-                f"Seeded {len(past) + jobs} of the client's jobs, {jobs} of them new"
+                f"Added {len(arrivals) + jobs} jobs to the client's table, {jobs} of them NEW"
             )
         )

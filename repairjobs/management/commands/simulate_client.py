@@ -12,19 +12,22 @@ from repairjobs.integrations.sandbox_api import SandboxUnavailable
 
 class Command(BaseCommand):
     help = (
-        "Let a made-up repair shop work, through /client/jobs and /jobs of this machine: customers "
-        "come, jobs are started, completed and paid. Refused where there is a real client."
+        "Simulate a repair shop over HTTP, with /client/jobs and /jobs of this machine: customers "
+        "come, and jobs are started, completed and paid. Not allowed if the client or the SMS are "
+        "real."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--rounds", type=at_least(1), default=20, help="how often (default 20)")
-        parser.add_argument("--seed", type=int, help="the same seed makes the same customers")
+        parser.add_argument(
+            "--rounds", type=at_least(1), default=20, help="number of rounds (default 20)"
+        )
+        parser.add_argument("--seed", type=int, help="seed of the random numbers (default: random)")
 
     def handle(self, *, rounds: int, seed: int | None, **options: Any) -> None:
         rng = random.Random(seed)
         try:
             for _ in tqdm(range(rounds), unit="round", disable=None):
                 simulator.simulate_client(rng=rng)
-        except (simulator.NoDemo, SandboxUnavailable) as error:
+        except (simulator.DemoForbidden, SandboxUnavailable) as error:
             raise CommandError(str(error)) from error
         self.stdout.write(self.style.SUCCESS(f"Simulated {rounds} rounds"))

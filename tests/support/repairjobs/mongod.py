@@ -1,4 +1,4 @@
-"""A real mongod for tests: the one at MONGO_URL, else one of our own from its wheel."""
+"""A real mongod for tests: the one at MONGO_URL, otherwise one started from its wheel."""
 
 import os
 import subprocess
@@ -19,11 +19,11 @@ SMALL = ["--wiredTigerCacheSizeGB", "0.25", "--oplogSize", "16"]
 
 
 class NoMongod(Exception):
-    """There is none, and none could be started."""
+    """mongod is not installed, or did not start."""
 
 
 class Mongod:
-    """A replica set of one on a free port, with its data in ``folder``; it may start again."""
+    """A replica set of one server on a free port; its data in ``folder`` survives a restart."""
 
     def __init__(self, folder: str) -> None:
         self.folder = folder
@@ -32,12 +32,13 @@ class Mongod:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        place = ["--dbpath", self.folder, "--bind_ip", "127.0.0.1", "--port", str(self.port)]
+        address = ["--bind_ip", "127.0.0.1", "--port", str(self.port), "--nounixsocket"]
+        storage = ["--dbpath", self.folder, "--replSet", "tests", *SMALL]
         log = Path(self.folder, "mongod.log")
         with log.open("ab") as output:
             try:
                 self.process = subprocess.Popen(
-                    [BINARY, *place, "--replSet", "tests", "--nounixsocket", *SMALL],
+                    [BINARY, *address, *storage],
                     stdout=output,
                     stderr=subprocess.STDOUT,
                     start_new_session=True,
@@ -49,19 +50,19 @@ class Mongod:
 
     def _is_primary(self, admin) -> bool:
         if self.process.poll() is not None:
-            last = Path(self.folder, "mongod.log").read_bytes()[-500:].decode(errors="replace")
-            raise NoMongod(f"mongod ended with {self.process.returncode}: {last}")
+            log = Path(self.folder, "mongod.log").read_bytes()[-500:].decode(errors="replace")
+            raise NoMongod(f"mongod ended with {self.process.returncode}: {log}")
         try:
             if admin.command("hello")["isWritablePrimary"]:
                 return True
             member = {"_id": 0, "host": f"127.0.0.1:{self.port}"}
             admin.command("replSetInitiate", {"_id": "tests", "members": [member]})
         except PyMongoError:
-            pass  # not yet listening, or not yet elected
+            pass  # mongod does not listen yet, or is not elected yet
         return False
 
     def kill(self) -> None:
-        """End it at once, as a power cut would."""
+        """Kill the server, as a power cut would."""
         if self.process is not None:
             self.process.kill()
             self.process.wait()
@@ -69,7 +70,7 @@ class Mongod:
 
 @contextmanager
 def running_mongod() -> Iterator[Mongod]:
-    """A mongod that is gone with its data at the end."""
+    """Run a mongod in this block; then delete its data."""
     with tempfile.TemporaryDirectory(prefix="mongod-") as folder:
         server = Mongod(folder)
         try:
@@ -81,7 +82,7 @@ def running_mongod() -> Iterator[Mongod]:
 
 @pytest.fixture(scope="session")
 def mongo_server_url() -> Iterator[str]:
-    """The URL of a server; loudly without one on a laptop, a failure where CI runs."""
+    """The URL of a server. Without a server, tests are skipped with a warning, or fail in CI."""
     if url := os.environ.get("MONGO_URL"):
         yield url
         return
@@ -94,11 +95,11 @@ def mongo_server_url() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def mongo_url(mongo_server_url: str) -> Iterator[str]:
-    """A database of this xdist worker's own, dropped at the end."""
+    """The URL of a database for this xdist worker alone, dropped at the end."""
     name = f"tests_{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}"
-    before, question, options = mongo_server_url.partition("?")
-    scheme, _, hosts = before.partition("://")
-    url = f"{scheme}://{hosts.partition('/')[0]}/{name}{question}{options}"
+    address, question_mark, options = mongo_server_url.partition("?")
+    scheme, _, hosts = address.partition("://")
+    url = f"{scheme}://{hosts.partition('/')[0]}/{name}{question_mark}{options}"
     with pymongo.MongoClient(url) as client:
         client.drop_database(name)
         yield url

@@ -1,4 +1,4 @@
-"""The embedded stores of processes that run, as others see them."""
+"""The embedded databases of running processes."""
 
 import sqlite3
 from dataclasses import dataclass
@@ -7,15 +7,15 @@ from typing import Any
 
 
 @dataclass
-class EmbeddedStores:
+class EmbeddedDatabases:
     folder: Path
 
-    def ask(self, store: str, query: str, *values: Any) -> list[Any]:
-        with sqlite3.connect(self.folder / f"{store}.sqlite3", timeout=20) as connection:
+    def ask(self, database: str, query: str, *values: Any) -> list[Any]:
+        with sqlite3.connect(self.folder / f"{database}.sqlite3", timeout=20) as connection:
             return connection.execute(query, values).fetchall()
 
     def add_jobs(self, *job_ids: int, status: str = "NEW") -> None:
-        """Rows of the client's, each with a textable number of its own."""
+        """Add rows to the client's table, each with a number that can be texted."""
         columns = "Job_id, Job_status, Client_mobile, Product_type"
         query = f"INSERT INTO Jobs ({columns}) VALUES (?, ?, ?, 'Kettle')"
         for job_id in job_ids:
