@@ -94,8 +94,8 @@ def polls(large: int, under_way: int, *, rounds: int) -> Iterator[str]:
     )
     minutes = -(-large // SCAN_ROWS) * SWEEP_SECONDS / 60
     yield (
-        f"One part of the full scan ({SCAN_ROWS:,} rows) takes {format_number(scan * 1000)} ms. With one "
-        f"part every {SWEEP_SECONDS} seconds, a full scan of {large:,} rows takes "
+        f"One part of the full scan ({SCAN_ROWS:,} rows) takes {format_number(scan * 1000)} ms. "
+        f"With one part every {SWEEP_SECONDS} seconds, a full scan of {large:,} rows takes "
         f"{format_number(minutes)} minutes.\n"
     )
     for name in (step for step in steps if not step.startswith("-")):
