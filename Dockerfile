@@ -1,11 +1,11 @@
-# Three images from one file: `app` (the last, and so the default), `lambda` and `tests`.
+# Three images: `app` (the last stage and therefore the default), `lambda` and `tests`.
 
 FROM python:3.11-slim AS base
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1
 WORKDIR /app
 RUN useradd --system --uid 10001 --create-home app
 
-# --- Packages, as wheels alone: no compiler comes near them --------------------------------------
+# --- Packages, only as wheels, so that no compiler is needed -------------------------------------
 
 FROM base AS packages
 RUN python -m venv /venv
@@ -16,22 +16,22 @@ FROM packages AS test-packages
 COPY requirements-lambda.txt requirements-dev.txt ./
 RUN pip install --no-cache-dir --only-binary :all: -r requirements-dev.txt
 
-# --- The suite -----------------------------------------------------------------------------------
+# --- Tests ---------------------------------------------------------------------------------------
 
 FROM base AS tests
-# Servers that some tests start and stop, and the browser that looks at the pages.
+# Database servers and a browser, which some tests start.
 RUN apt-get update \
     && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
         chromium libcurl4 mariadb-server postgresql redis-server \
     && rm -rf /var/lib/apt/lists/*
 COPY --from=test-packages /venv /venv
 COPY . .
-# Tests write beside themselves what their tools remember.
+# The test tools write their caches into the project folder.
 RUN chown -R app /app
 USER 10001
-CMD ["sh", "-c", "pytest -n 2 --dist loadfile && STORES=real pytest -n 2 --dist loadfile -m 'not soak and not processes'"]
+CMD ["sh", "-c", "pytest -n 3 --dist loadfile && TEST_DATABASES=servers pytest -n 3 --dist loadfile && pytest -n 3 --dist loadfile -m 'full and not soak'"]
 
-# --- What runs -----------------------------------------------------------------------------------
+# --- The application -----------------------------------------------------------------------------
 
 FROM base AS code
 COPY manage.py ./
@@ -43,10 +43,10 @@ COPY dataprovider dataprovider
 COPY dashboard dashboard
 COPY repairjobs repairjobs
 RUN python -m compileall -q .
-# The root file system may be read-only; this is the one folder that is written to.
+# The root file system may be read-only. Only this folder is written to.
 ENV DATA_DIR=/tmp/data PYTHONDONTWRITEBYTECODE=1
 
-# On AWS Lambda, where template.yaml names the handler of each function.
+# For AWS Lambda. template.yaml sets the handler of each function.
 FROM packages AS lambda-packages
 COPY requirements-lambda.txt .
 RUN pip install --no-cache-dir --only-binary :all: -r requirements-lambda.txt

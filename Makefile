@@ -1,24 +1,33 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
+# More workers than two cores: some of them wait for processes.
+TEST_WORKERS ?= 3
+# pytest keeps the modules that it rewrites; otherwise each worker takes seconds to rewrite them.
+PYTEST = env -u PYTHONDONTWRITEBYTECODE $(BIN)/pytest -n $(TEST_WORKERS) --dist loadfile
 
-help:  ## what there is
-	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 14
+help:  ## list these commands
+	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 14
 
-run: .venv/runs  ## web, worker and beat with a demo on http://127.0.0.1:8000, until Ctrl-C
-	@exec $(BIN)/python -m local.launcher
+run: .venv/runs  ## start web, worker and beat with demo data on http://127.0.0.1:8000; stop with Ctrl-C
+	@exec $(BIN)/python -m local
 
-seed: .venv/runs  ## made-up content for stores that are new
-	@$(BIN)/python manage.py migrate_stores --verbosity 0
+seed: .venv/runs  ## fill new databases with demo data
+	@$(BIN)/python manage.py migrate_databases --verbosity 0
 	@$(BIN)/python manage.py seed
 
-test: .venv/tests  ## the tests, on embedded stores and then on PostgreSQL and MariaDB
-	$(BIN)/pytest -n 2 --dist loadfile
-	STORES=real $(BIN)/pytest -n 2 --dist loadfile -m "not soak and not processes"
+test: .venv/tests  ## run the tests on embedded databases, then on PostgreSQL and MariaDB
+	$(PYTEST)
+	TEST_DATABASES=servers $(PYTEST)
 
-soak: .venv/tests  ## long runs with kills and restarts
+test-full: .venv/tests  ## run the long tests of real processes, which `make test` leaves out
+	$(PYTEST) -m "full and not soak"
+
+soak: .venv/tests  ## test for longer: more kills and outages, ten times as many generated examples
 	$(BIN)/pytest -m soak
+	$(PYTEST) -m hypothesis --hypothesis-profile thorough
+	TEST_DATABASES=servers $(PYTEST) -m hypothesis --hypothesis-profile thorough
 
-check: .venv/tests  ## what must hold before a commit lands
+check: .venv/tests  ## check style, types, migrations, OpenAPI, imports and known vulnerabilities
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy .
@@ -27,17 +36,17 @@ check: .venv/tests  ## what must hold before a commit lands
 	$(BIN)/lint-imports
 	$(BIN)/python .ci/audit
 
-fix: .venv/tests  ## what a tool can put right
+fix: .venv/tests  ## fix style and format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: .venv/tests  ## how fast, beside a naive way and the store's own limit
+bench: .venv/tests  ## measure speed against a naive way and the database's own limit
 	$(BIN)/python -m benchmarks
 
-screenshots: .venv/tests  ## the README's pictures, taken anew in chromium
+screenshots: .venv/tests  ## take the README's pictures again, in chromium
 	@$(BIN)/python docs/screenshots.py
 
-shell: .venv/runs  ## a Python shell with the models
+shell: .venv/runs  ## open a Python shell with the models
 	@$(BIN)/python manage.py shell
 
 .venv/runs: requirements.txt
@@ -49,4 +58,4 @@ shell: .venv/runs  ## a Python shell with the models
 	$(BIN)/pip install --quiet --disable-pip-version-check --only-binary :all: -r requirements-dev.txt
 	@touch $@
 
-.PHONY: help run seed test soak check fix bench screenshots shell
+.PHONY: help run seed test test-full soak check fix bench screenshots shell

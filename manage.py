@@ -24,7 +24,7 @@ def main() -> int | str:
             "--traceback shows where the error occurred."
         )
     except KeyboardInterrupt:
-        sys.stderr.write("Interrupted; what was done before stays.\n")
+        sys.stderr.write("Interrupted. Completed work is kept.\n")
         return INTERRUPTED
     return 0
 

@@ -1,4 +1,4 @@
-"""One side of the ingestion benchmark, in a process of its own: prints events and seconds."""
+"""Run one side of the ingestion benchmark in its own process. Print events and seconds."""
 
 import os
 import sys
@@ -13,12 +13,12 @@ def main(side: str, count: int) -> None:
     from django.utils import timezone
 
     from benchmarks.naive import ingest
-    from dashboard import services
+    from dashboard.services.ingestion import ingest_events
 
     sides = {
         "one by one": lambda: ingest.one_by_one(count),
         "page by page": lambda: ingest.page_by_page(count),
-        "ours": lambda: services.ingest_events(at=timezone.now()).stored,
+        "ours": lambda: ingest_events(at=timezone.now()).stored,
     }
     started = time.perf_counter()
     stored = sides[side]()

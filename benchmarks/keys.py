@@ -1,18 +1,18 @@
-"""What a key and a rate limit cost a request: messages and reports, with and without them."""
+"""The cost of API keys and rate limits per request."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import partial
 
 from benchmarks.harness import (
+    Databases,
     Load,
     Server,
-    Stores,
+    format_number,
     median_loads,
     run_python,
-    scratch_stores,
+    scratch_databases,
     serving,
-    spoken,
     table,
     table_of_loads,
     wrk,
@@ -24,7 +24,7 @@ SIDES = {
     "a key": {"API_KEYS_REQUIRED": "true", "RATE_LIMIT": "off"},
     "a key and a limit": {"API_KEYS_REQUIRED": "true", "RATE_LIMIT": "100000000/minute"},
 }
-# Each call alone, without a server around it; a store that holds a thousand keys.
+# The check alone, without a server, with a thousand keys in the database.
 CALLS = """
 import django, os, timeit
 django.setup()
@@ -33,11 +33,11 @@ from common.api_keys.models import ApiKey
 for number in range(999):
     ApiKey.objects.create_key(name=str(number), services=["stats"])
 _, key = ApiKey.objects.create_key(name="one", services=["stats"])
-def once(sent):
-    environ = {"HTTP_AUTHORIZATION": f"Api-Key {sent}", "REMOTE_ADDR": "127.0.0.1"}
+def microseconds(key):
+    environ = {"HTTP_AUTHORIZATION": f"Api-Key {key}", "REMOTE_ADDR": "127.0.0.1"}
     is_allowed(environ, "stats")
     return min(timeit.repeat(lambda: is_allowed(environ, "stats"), number=10_000, repeat=5)) * 100
-print(once(key), once("abcdefgh.unknown"))
+print(microseconds(key), microseconds("abcdefgh.unknown"))
 """
 
 
@@ -51,33 +51,42 @@ def run(*, quick: bool) -> Iterator[str]:
 def calls() -> str:
     rows = []
     for name, env in SIDES.items():
-        with scratch_stores(**env, DJANGO_SETTINGS_MODULE="config.settings") as stores:
-            known, unknown = map(float, run_python("-c", CALLS, env=stores.env).split())
-        rows.append((name, spoken(known), spoken(unknown) if name.startswith("a key") else "–"))
-    return table(
-        "Whether a request is welcome, 1,000 keys", ["", "known key µs", "unknown key µs"], rows
-    )
+        with scratch_databases(**env, DJANGO_SETTINGS_MODULE="config.settings") as databases:
+            known, unknown = map(float, run_python("-c", CALLS, env=databases.env).split())
+        rows.append(
+            (
+                name,
+                format_number(known),
+                format_number(unknown) if name.startswith("a key") else "–",
+            )
+        )
+    return table("Check of a request, 1,000 keys", ["", "known key µs", "unknown key µs"], rows)
 
 
-def loads(title: str, ask: Callable[[Server, str, int], Load], *, seconds: int, rounds: int) -> str:
+def loads(
+    title: str, request: Callable[[Server, str, int], Load], *, seconds: int, rounds: int
+) -> str:
     with ExitStack() as stack:
-        stores = stack.enter_context(scratch_stores("default"))
-        key = make_key(stores)
+        databases = stack.enter_context(scratch_databases("default"))
+        key = make_key(databases)
         servers = {
-            name: stack.enter_context(serving(stores.env | env)) for name, env in SIDES.items()
+            name: stack.enter_context(serving(databases.env | env)) for name, env in SIDES.items()
         }
         sides: dict[str, Callable[[], Load]] = {
-            name: partial(ask, server, key, seconds) for name, server in servers.items()
+            name: partial(request, server, key, seconds) for name, server in servers.items()
         }
-        found = median_loads(sides, rounds=rounds, warm_up=True)
+        loads_by_side = median_loads(sides, rounds=rounds, warm_up=True)
     return table_of_loads(
-        f"{title}, {CONNECTIONS} connections", found, base="no key, no limit", ratio="without is"
+        f"{title}, {CONNECTIONS} connections",
+        loads_by_side,
+        base="no key, no limit",
+        ratio="without is",
     )
 
 
-def make_key(stores: Stores) -> str:
+def make_key(databases: Databases) -> str:
     command = ["manage.py", "create_api_key", "benchmark", "--services", "stats,dashboard"]
-    return run_python(*command, env=stores.env).strip()
+    return run_python(*command, env=databases.env).strip()
 
 
 def post(server: Server, key: str, seconds: int) -> Load:

@@ -1,4 +1,4 @@
-"""Paging through a million events by ``Link``: what a page costs, and what the server holds."""
+"""Time per page and memory of the server, while a client follows ``Link`` over a million events."""
 
 import json
 import time
@@ -10,15 +10,23 @@ from itertools import pairwise
 
 import requests
 
-from benchmarks import made_up
-from benchmarks.harness import Server, median, scratch_stores, serving, spoken, table, times
+from benchmarks import sample_events
+from benchmarks.harness import (
+    Server,
+    format_number,
+    median,
+    scratch_databases,
+    serving,
+    table,
+    times,
+)
 
-ONE_INSTANT = made_up.FIRST
+ONE_INSTANT = sample_events.FIRST
 
 
 @dataclass
 class Walk:
-    """What one reader met from the first page to the last."""
+    """The measurements of one client from the first page to the last."""
 
     events: int
     seconds: list[float]  # of each page
@@ -29,11 +37,11 @@ class Walk:
         first, last = median(self.seconds[:tenth]), median(self.seconds[-tenth:])
         return (
             name,
-            spoken(first * 1000),
-            spoken(last * 1000),
+            format_number(first * 1000),
+            format_number(last * 1000),
             times(last, first),
-            spoken(self.memory[tenth]),
-            spoken(max(self.memory[tenth:])),
+            format_number(self.memory[tenth]),
+            format_number(max(self.memory[tenth:])),
         )
 
 
@@ -53,28 +61,28 @@ def run(*, quick: bool) -> Iterator[str]:
 
 def walk(aliases: list[str], count: int, at: datetime | None = None) -> Walk:
     with ExitStack() as stack:
-        stores = stack.enter_context(scratch_stores(*aliases, SERVICES="dataprovider"))
-        made_up.fill(stores, count, at=at)
-        server = stack.enter_context(serving(stores.env))
-        found = read_all(server)
-    assert found.events == count, f"{found.events} of {count} events"
-    return found
+        databases = stack.enter_context(scratch_databases(*aliases, SERVICES="dataprovider"))
+        sample_events.insert(databases, count, at=at)
+        server = stack.enter_context(serving(databases.env))
+        result = read_all(server)
+    assert result.events == count, f"{result.events} of {count} events"
+    return result
 
 
 def read_all(server: Server) -> Walk:
-    found = Walk(0, [], [])
-    url, before = f"{server.url}/events?limit=10000", ("", 0)
+    result = Walk(0, [], [])
+    url, last_key = f"{server.url}/events?limit=10000", ("", 0)
     with requests.Session() as session:
         session.get(url)
         while url:
             started = time.perf_counter()
             response = session.get(url, timeout=60)
-            found.seconds.append(time.perf_counter() - started)
-            found.memory.append(server.memory())
+            result.seconds.append(time.perf_counter() - started)
+            result.memory.append(server.memory())
             events = json.loads(response.content)
-            places = [before, *((event["timestamp"], event["id"]) for event in events)]
-            assert all(one < other for one, other in pairwise(places))
-            before = places[-1]
-            found.events += len(events)
+            keys = [last_key, *((event["timestamp"], event["id"]) for event in events)]
+            assert all(key < next_key for key, next_key in pairwise(keys))
+            last_key = keys[-1]
+            result.events += len(events)
             url = response.links.get("next", {}).get("url")
-    return found
+    return result

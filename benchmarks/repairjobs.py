@@ -1,4 +1,4 @@
-"""The repair jobs' steps beside a large table of the client's and a small one, on MariaDB."""
+"""The repair jobs' steps over a small and a large table of the client, on MariaDB."""
 
 import base64
 import json
@@ -11,134 +11,138 @@ from typing import Any
 
 import requests
 
-from benchmarks import desk
-from benchmarks.desk import PAGE
+from benchmarks import repairjobs_process
 from benchmarks.harness import (
+    Databases,
     Server,
-    Stores,
+    format_number,
     interleaved,
     mariadb,
     median,
     run_python,
     scratch_stores,
     serving,
-    spoken,
     table,
     times,
 )
+from benchmarks.repairjobs_process import PAGE
 from tests.support.repairjobs.mongod import running_mongod
 
 LARGE, UNDER_WAY, CHANGED, NEW = 1_000_000, 10_000, 100, 10
-MOST = 3.0  # times as long over the large table
+MAX_RATIO = 3.0  # of the times over the large and the small table
 SCAN_ROWS, SWEEP_SECONDS = 20_000, 30
-Desk = Callable[..., Any]
+Run = Callable[..., Any]  # runs a function of repairjobs_process in its process
 
 
 def run(*, quick: bool) -> Iterator[str]:
     large = 100_000 if quick else LARGE
     under_way = 1_000 if quick else UNDER_WAY
     yield from polls(large, under_way, rounds=3 if quick else 5)
-    yield going_live(large, under_way)
+    yield first_import(large, under_way)
     yield pages(large, documents=10_000 if quick else 100_000, rounds=3 if quick else 5)
     yield outbox(under_way)
 
 
-# --- Looks at the client's table ------------------------------------------------------------
+# --- Polls of the client's table -------------------------------------------------------------
 
 
 def polls(large: int, under_way: int, *, rounds: int) -> Iterator[str]:
     newest = under_way * 9 // 10
     since = large - newest
     with ExitStack() as stack:
-        desks = {
-            "small": stack.enter_context(settled_desk(under_way, every=1)),
-            # Most of what is under way came lately; a tenth is from any time.
+        processes = {
+            "small": stack.enter_context(imported_table(under_way, every=1)),
+            # Most jobs under way are the newest rows. One tenth is spread over the table.
             "large": stack.enter_context(
-                settled_desk(large, every=since // (under_way - newest), since=since)
+                imported_table(large, every=since // (under_way - newest), since=since)
             ),
-            # Each on a page of its own: the worst that can be.
-            "spread": stack.enter_context(settled_desk(large, every=large // under_way)),
+            # The worst case: each job under way is on a different page of the table.
+            "spread": stack.enter_context(imported_table(large, every=large // under_way)),
         }
         steps: dict[str, tuple[Any, ...]] = {
-            "collect, nothing new": (desk.collect, 0),
-            "- the limit: its queries by PyMySQL": (desk.read_new,),
-            "- naive: a scan for what is NEW": (desk.scan,),
-            f"collect, {NEW} new": (desk.collect, NEW),
-            "follow, nothing changed": (desk.follow, 0),
-            "- the limit: its queries by PyMySQL ": (desk.read_under_way,),
-            "- naive: a query a job": (desk.ask_for_each,),
-            f"follow, {CHANGED} changed": (desk.follow, CHANGED),
+            "collect, nothing new": (repairjobs_process.collect, 0),
+            "- the limit: its queries by PyMySQL": (repairjobs_process.read_new,),
+            "- naive: a scan for what is NEW": (repairjobs_process.scan,),
+            f"collect, {NEW} new": (repairjobs_process.collect, NEW),
+            "follow, nothing changed": (repairjobs_process.follow, 0),
+            "- the limit: its queries by PyMySQL ": (repairjobs_process.read_under_way,),
+            "- naive: a query a job": (repairjobs_process.query_each_job,),
+            f"follow, {CHANGED} changed": (repairjobs_process.follow, CHANGED),
         }
         sides = {
-            (name, size): partial(ask, *step)
+            (name, size): partial(run, *step)
             for name, step in steps.items()
-            for size, ask in desks.items()
+            for size, run in processes.items()
         }
         for side in sides.values():
             side()
-        seconds = {side: median(found) for side, found in interleaved(sides, rounds=rounds).items()}
-        piece = median([desks["large"](desk.sweep) for _ in range(rounds)])
+        durations = interleaved(sides, rounds=rounds)
+        seconds = {side: median(durations[side]) for side in sides}
+        scan = median([processes["large"](repairjobs_process.scan_part) for _ in range(rounds)])
     yield table(
-        f"A look at the client, {under_way:,} jobs under way, MariaDB",
+        f"Polling the client's table, {under_way:,} open jobs, MariaDB",
         ["", f"ms, {under_way:,} rows", f"ms, {large:,} rows", "ratio", "ms, spread evenly"],
         [
             (
                 name,
-                *(spoken(seconds[name, size] * 1000) for size in ("small", "large")),
+                *(format_number(seconds[name, size] * 1000) for size in ("small", "large")),
                 times(seconds[name, "large"], seconds[name, "small"]),
-                spoken(seconds[name, "spread"] * 1000),
+                format_number(seconds[name, "spread"] * 1000),
             )
             for name in steps
         ],
     )
     minutes = -(-large // SCAN_ROWS) * SWEEP_SECONDS / 60
     yield (
-        f"A sweep of {SCAN_ROWS:,} rows takes {spoken(piece * 1000)} ms, and one every "
-        f"{SWEEP_SECONDS} seconds goes round {large:,} rows in {spoken(minutes)} minutes.\n"
+        f"One part of the full scan ({SCAN_ROWS:,} rows) takes {format_number(scan * 1000)} ms. "
+        f"With one part every {SWEEP_SECONDS} seconds, a full scan of {large:,} rows takes "
+        f"{format_number(minutes)} minutes.\n"
     )
     for name in (step for step in steps if not step.startswith("-")):
         ratio = seconds[name, "large"] / seconds[name, "small"]
-        assert ratio < MOST, f"{name}: {ratio:.1f} times as long"
+        assert ratio < MAX_RATIO, f"{name}: {ratio:.1f} times as long"
 
 
 @contextmanager
-def repair_stores(**settings: str) -> Iterator[Stores]:
+def repair_databases(**settings: str) -> Iterator[Databases]:
     settings = {
         "SERVICES": "repairjobs",
         "SMS_PER_SECOND": "1000000",
         "SMS_BACKEND": "console",
     } | settings
-    with scratch_stores("repairjobs", "client", **settings) as stores:
-        run_python("manage.py", "create_client_database", env=stores.env)
-        yield stores
+    with scratch_stores("repairjobs", "client", **settings) as databases:
+        run_python("manage.py", "create_client_database", env=databases.env)
+        yield databases
 
 
 @contextmanager
-def settled_desk(rows: int, *, every: int, since: int = 0) -> Iterator[Desk]:
-    """A desk that took over a whole table of the client's; some of the jobs are under way."""
-    with repair_stores() as stores:
-        fill_client(stores, rows, every=every, since=since, status="OPENED")
-        import_batch(stores)
-        with desk.desk(stores.env) as ask:
-            yield ask
+def imported_table(rows: int, *, every: int, since: int = 0) -> Iterator[Run]:
+    """Import a table with some jobs under way. Yield a process that works on it."""
+    with repair_databases() as databases:
+        fill_client(databases, rows, every=every, since=since, status="OPENED")
+        insert_jobs(databases)
+        with repairjobs_process.repairjobs_process(databases.env) as run:
+            yield run
 
 
-def fill_client(stores: Stores, rows: int, *, every: int, status: str, since: int = 0) -> None:
-    """Closed rows, but this status for every so manieth, and for all since a row."""
-    facts = "'Test', 'Customer', 'AB1 2CD', '07700 900123', 'WM-1', 'Washing machine'"
-    connection = mariadb(stores.urls["client"])
+def fill_client(
+    databases: Databases, rows: int, *, every: int, status: str, since: int = 0
+) -> None:
+    """Insert CLOSED rows. Every n-th row, and all rows after ``since``, get this status instead."""
+    other_columns = "'Test', 'Customer', 'AB1 2CD', '07700 900123', 'WM-1', 'Washing machine'"
+    connection = mariadb(databases.urls["client"])
     connection.cursor().execute(f"""
         INSERT INTO Jobs SELECT seq, 'REPAIR',
-            IF(seq % {every} = 0 OR seq > {since or rows}, '{status}', 'CLOSED'), {facts}
+            IF(seq % {every} = 0 OR seq > {since or rows}, '{status}', 'CLOSED'), {other_columns}
         FROM seq_1_to_{rows}""")
     connection.cursor().execute("ANALYZE TABLE Jobs")
     connection.close()
 
 
-def import_batch(stores: Stores) -> None:
-    """Our jobs and a line of the ledger for each row, as if all had been collected long ago."""
-    client = stores.urls["client"].rpartition("/")[2]
-    connection = mariadb(stores.urls["repairjobs"])
+def insert_jobs(databases: Databases) -> None:
+    """Insert a job and a ledger line for each of the client's rows, as an old import would."""
+    client = databases.urls["client"].rpartition("/")[2]
+    connection = mariadb(databases.urls["repairjobs"])
     cursor = connection.cursor()
     cursor.execute(f"""
         INSERT INTO repairjobs_job
@@ -160,26 +164,26 @@ def import_batch(stores: Stores) -> None:
     connection.close()
 
 
-# --- The first collect of an empty store ---------------------------------------------------------
+# --- The first import into an empty database -------------------------------------------------
 
 
-def going_live(large: int, new: int) -> str:
+def first_import(large: int, new: int) -> str:
     cases = {
         f"{new:,} rows, all NEW": (new, new, False),
-        f"{new:,} rows, all NEW, their customers texted": (new, new, True),
+        f"{new:,} rows, all NEW, with courtesy SMS": (new, new, True),
         f"{large:,} rows, {new:,} NEW": (large, new, False),
     }
     rows = []
     for name, (count, expected, is_live) in cases.items():
-        with repair_stores() as stores:
-            fill_client(stores, count, every=count // expected, status="NEW")
-            with desk.desk(stores.env) as ask:
+        with repair_databases() as databases:
+            fill_client(databases, count, every=count // expected, status="NEW")
+            with repairjobs_process.repairjobs_process(databases.env) as run:
                 if is_live:
-                    ask(desk.go_live)
-                seconds, before, most = ask(desk.collect_first, expected)
-        rows.append((name, spoken(seconds), spoken(before), spoken(most)))
+                    run(repairjobs_process.go_live)
+                seconds, before, at_most = run(repairjobs_process.import_first, expected)
+        rows.append((name, format_number(seconds), format_number(before), format_number(at_most)))
     return table(
-        "The first collect of an empty store",
+        "The first import into an empty database",
         ["", "seconds", "MiB before", "MiB at most"],
         rows,
     )
@@ -193,12 +197,13 @@ def pages(lines: int, documents: int, *, rounds: int) -> str:
     end = f"{datetime(2021, 1, 1) + timedelta(seconds=lines - PAGE - 1)}+00:00"  # noqa: DTZ001
     with ExitStack() as stack:
         mongo = stack.enter_context(running_mongod())
-        stores = stack.enter_context(repair_stores(MONGO_URL=mongo.url))
-        fill_client(stores, lines, every=2, status="OPENED")
-        import_batch(stores)
-        stack.enter_context(desk.desk(stores.env))(desk.fill_documents, documents)
-        server = stack.enter_context(serving(stores.env))
-        sides = {
+        databases = stack.enter_context(repair_databases(MONGO_URL=mongo.url))
+        fill_client(databases, lines, every=2, status="OPENED")
+        insert_jobs(databases)
+        run = stack.enter_context(repairjobs_process.repairjobs_process(databases.env))
+        run(repairjobs_process.fill_documents, documents)
+        server = stack.enter_context(serving(databases.env))
+        lists = {
             f"/transactions, {lines:,} lines": ("/transactions?", [end, lines - PAGE - 1]),
             f"/jobs, {documents:,} documents": ("/jobs?", [f"{last:05}"]),
             "/jobs?status=CLOSED": ("/jobs?status=CLOSED&", [f"{flagged:05}"]),
@@ -208,33 +213,34 @@ def pages(lines: int, documents: int, *, rounds: int) -> str:
                 [f"{flagged:05}"],
             ),
         }
-        asked = {
-            (name, where): partial(ask_page, server, path + query)
-            for name, (path, key) in sides.items()
+        sides = {
+            (name, where): partial(request_page, server, path + query)
+            for name, (path, key) in lists.items()
             for where, query in {"first": "", "last": f"&cursor={cursor(key)}"}.items()
         }
-        for ask in asked.values():
-            ask()
-        seconds = {side: median(found) for side, found in interleaved(asked, rounds=rounds).items()}
+        for side in sides.values():
+            side()
+        durations = interleaved(sides, rounds=rounds)
+        seconds = {side: median(durations[side]) for side in sides}
     return table(
         f"Pages of {PAGE:,} in MariaDB and MongoDB",
         ["", "first ms", "last ms", "last/first"],
         [
             (
                 name,
-                *(spoken(seconds[name, where] * 1000) for where in ("first", "last")),
+                *(format_number(seconds[name, where] * 1000) for where in ("first", "last")),
                 times(seconds[name, "last"], seconds[name, "first"]),
             )
-            for name in sides
+            for name in lists
         ],
     )
 
 
-def ask_page(server: Server, query: str) -> float:
+def request_page(server: Server, query: str) -> float:
     started = time.perf_counter()
-    answer = requests.get(f"{server.url}{query}&limit={PAGE}".replace("&&", "&"), timeout=60)
+    response = requests.get(f"{server.url}{query}&limit={PAGE}".replace("&&", "&"), timeout=60)
     seconds = time.perf_counter() - started
-    assert answer.ok, answer.content
+    assert response.ok, response.content
     return seconds
 
 
@@ -242,21 +248,22 @@ def cursor(key: list[Any]) -> str:
     return base64.urlsafe_b64encode(json.dumps(key).encode()).decode().rstrip("=")
 
 
-# --- What is owed --------------------------------------------------------------------------------
+# --- The outbox ------------------------------------------------------------------------------
 
 
 def outbox(count: int) -> str:
     rows = []
-    with repair_stores() as stores:
-        fill_client(stores, count, every=1, status="NEW")
-        with desk.desk(stores.env) as ask:
-            ask(desk.go_live)
-            ask(desk.collect_first, count)
+    with repair_databases() as databases:
+        fill_client(databases, count, every=1, status="NEW")
+        with repairjobs_process.repairjobs_process(databases.env) as run:
+            run(repairjobs_process.go_live)
+            run(repairjobs_process.import_first, count)
             for name, kind in {
-                "documents, beside the ledger": "document",
+                "documents, next to the ledger": "document",
                 "SMS": "sms",
                 "statuses to the client": "status",
             }.items():
-                rows.append((name, spoken(ask(desk.run_outbox, kind))))
-            rows.append(("jobs compared by reconcile_jobs", spoken(count / ask(desk.reconcile))))
+                rows.append((name, format_number(run(repairjobs_process.run_outbox, kind))))
+            seconds = run(repairjobs_process.reconcile)
+            rows.append(("jobs compared by reconcile_jobs", format_number(count / seconds)))
     return table(f"{count:,} outbox tasks, one worker, MariaDB", ["", "a second"], rows)

@@ -1,4 +1,4 @@
-"""``GET /dashboard`` of a hotel's year of days, at two sizes of the event table."""
+"""``GET /dashboard`` for a year of days, with two sizes of the event table."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -6,20 +6,20 @@ from functools import partial
 
 import requests
 
-from benchmarks import made_up
+from benchmarks import sample_events
 from benchmarks.harness import (
+    Databases,
     Load,
-    Stores,
     median_loads,
     run_python,
-    scratch_stores,
+    scratch_databases,
     serving,
     table_of_loads,
     wrk,
 )
 
 NAIVE = "benchmarks.naive.wsgi:application"
-QUERY = f"hotel_id=1&period=day&year={made_up.YEAR}"
+QUERY = f"hotel_id=1&period=day&year={sample_events.YEAR}"
 
 
 def run(*, quick: bool) -> Iterator[str]:
@@ -32,32 +32,32 @@ def run(*, quick: bool) -> Iterator[str]:
 
 def measure(count: int, *, seconds: int, rounds: int) -> dict[str, Load]:
     with ExitStack() as stack:
-        stores = stack.enter_context(scratch_stores("dataprovider", "dashboard"))
-        fill(stores, count)
-        env = stores.env | {"SERVICES": "dashboard"}
+        databases = stack.enter_context(scratch_databases("dataprovider", "dashboard"))
+        fill(databases, count)
+        env = databases.env | {"SERVICES": "dashboard"}
         ours = stack.enter_context(serving(env)).url
-        whole = stack.enter_context(serving(stores.env)).url
-        naive = stack.enter_context(serving(stores.env, app=NAIVE)).url
+        complete = stack.enter_context(serving(databases.env)).url
+        naive = stack.enter_context(serving(databases.env, app=NAIVE)).url
         url = f"{ours}/dashboard?{QUERY}"
         etag = requests.get(url).headers["ETag"]
         assert requests.get(url, headers={"If-None-Match": etag}).status_code == 304
         load = partial(wrk, seconds=seconds)
         sides = {
-            "events counted on each read": partial(load, f"{naive}/dashboard/counted?{QUERY}"),
+            "events counted for each request": partial(load, f"{naive}/dashboard/counted?{QUERY}"),
             "totals by a DRF serializer": partial(load, f"{naive}/dashboard/serialized?{QUERY}"),
             "ours": partial(load, url),
             "ours, unchanged (304)": partial(load, url, headers=[f"If-None-Match: {etag}"]),
-            "ours, one process for all services": partial(load, f"{whole}/dashboard?{QUERY}"),
+            "ours, one process for all services": partial(load, f"{complete}/dashboard?{QUERY}"),
         }
         return median_loads(sides, rounds=rounds)
 
 
-def fill(stores: Stores, count: int) -> None:
-    """Events as the project itself ingests them, with an index for those who count them."""
-    made_up.fill(stores, count)
-    with serving(stores.env) as provider:
-        env = stores.env | {"DATA_PROVIDER_URL": provider.url}
+def fill(databases: Databases, count: int) -> None:
+    """Ingest events with this project, and add the index that the naive views need."""
+    sample_events.insert(databases, count)
+    with serving(databases.env) as provider:
+        env = databases.env | {"DATA_PROVIDER_URL": provider.url}
         run_python("-m", "benchmarks.ingest_once", "ours", str(count), env=env)
-    with stores.session("dashboard") as cursor:
+    with databases.session("dashboard") as cursor:
         cursor.execute("CREATE INDEX ON dashboard_event (hotel_id, night_of_stay)")
-    stores.settle("dashboard", "dashboard_event", "dashboard_dailytotal")
+    databases.settle("dashboard", "dashboard_event", "dashboard_dailytotal")

@@ -1,4 +1,4 @@
-"""One web process and two of them, on one PostgreSQL: what another process is worth."""
+"""One web process compared with two on one PostgreSQL."""
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -7,10 +7,10 @@ from functools import partial
 
 from benchmarks.harness import (
     Load,
+    format_number,
     median_loads,
-    scratch_stores,
+    scratch_databases,
     serving,
-    spoken,
     table,
     times,
     wrk,
@@ -26,10 +26,10 @@ LOADS = {
 
 def run(*, quick: bool) -> Iterator[str]:
     rounds, seconds = (1, 2) if quick else (5, 4)
-    with scratch_stores("default", SERVICES="stats") as stores, ExitStack() as processes:
-        urls = [processes.enter_context(serving(stores.env)).url for _ in range(2)]
+    with scratch_databases("default", SERVICES="stats") as databases, ExitStack() as processes:
+        urls = [processes.enter_context(serving(databases.env)).url for _ in range(2)]
         loads = {
-            name: compared(urls, path, script, rounds=rounds, seconds=seconds)
+            name: compare(urls, path, script, rounds=rounds, seconds=seconds)
             for name, (path, script) in LOADS.items()
         }
     yield table(
@@ -38,10 +38,10 @@ def run(*, quick: bool) -> Iterator[str]:
         [
             (
                 name,
-                spoken(one.per_second),
-                spoken(one.p99),
-                spoken(two.per_second),
-                spoken(two.p99),
+                format_number(one.per_second),
+                format_number(one.p99),
+                format_number(two.per_second),
+                format_number(two.p99),
                 times(two.per_second, one.per_second),
             )
             for name, (one, two) in loads.items()
@@ -49,21 +49,21 @@ def run(*, quick: bool) -> Iterator[str]:
     )
 
 
-def compared(
+def compare(
     urls: Sequence[str], path: str, script: str | None, *, rounds: int, seconds: int
 ) -> tuple[Load, Load]:
-    """The first process alone, and all of them."""
-    ask = partial(asked, path=path, script=script, seconds=seconds)
-    sides = {"one": partial(ask, urls[:1]), "two": partial(ask, urls)}
-    found = median_loads(sides, rounds=rounds)
-    return found["one"], found["two"]
+    """Return the load of the first process alone, and of all."""
+    measure = partial(load_all, path=path, script=script, seconds=seconds)
+    sides = {"one": partial(measure, urls[:1]), "two": partial(measure, urls)}
+    loads = median_loads(sides, rounds=rounds)
+    return loads["one"], loads["two"]
 
 
-def asked(urls: Sequence[str], *, path: str, script: str | None, seconds: int) -> Load:
-    """The processes asked at once, by as many connections in all."""
-    each = partial(wrk, seconds=seconds, connections=CONNECTIONS // len(urls), script=script)
+def load_all(urls: Sequence[str], *, path: str, script: str | None, seconds: int) -> Load:
+    """Load all processes at once, with the same number of connections in total."""
+    load = partial(wrk, seconds=seconds, connections=CONNECTIONS // len(urls), script=script)
     with ThreadPoolExecutor(len(urls)) as pool:
-        loads = list(pool.map(each, [url + path for url in urls]))
+        loads = list(pool.map(load, [url + path for url in urls]))
     return Load(
         per_second=sum(load.per_second for load in loads),
         p50=max(load.p50 for load in loads),

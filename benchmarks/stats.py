@@ -1,4 +1,7 @@
-"""``POST /messages``, ``POST /messages/batch`` and ``GET /stats``, beside naive ways and limits."""
+"""``POST /messages``, ``POST /messages/batch`` and ``GET /stats``.
+
+Each is compared with a plain Django implementation and, for writes, with the database's own limit.
+"""
 
 import io
 import shutil
@@ -17,16 +20,16 @@ import psycopg2
 import requests
 
 from benchmarks.harness import (
+    Databases,
     Load,
     Server,
-    Stores,
+    format_number,
     interleaved,
     median,
     median_loads,
     run_python,
-    scratch_stores,
+    scratch_databases,
     serving,
-    spoken,
     table,
     table_of_loads,
     times,
@@ -39,10 +42,10 @@ CONNECTIONS = 32
 CUSTOMERS = 1_000
 BATCH = 10_000
 NAIVE_BATCH = 500
-BATCHES_A_ROUND = 5
+BATCHES_PER_ROUND = 5
 HOTTEST = 1
 
-# A message each time, with a uuid of its own; %s stands for the body and the customer.
+# Each request has a new uuid. The two %s are the body and the customer id.
 LUA = """
 local file = io.open("/dev/urandom", "rb")
 local a, b, c, d = file:read(4):byte(1, 4)
@@ -72,12 +75,12 @@ def run(*, quick: bool) -> Iterator[str]:
 # --- POST /messages --------------------------------------------------------------------------
 
 
-def singles(aliases: list[str], store: str, *, seconds: int, rounds: int) -> str:
+def singles(aliases: list[str], engine: str, *, seconds: int, rounds: int) -> str:
     post = partial(posting, seconds=seconds)
     with ExitStack() as stack:
-        stores = stack.enter_context(scratch_stores(*aliases))
-        ours = stack.enter_context(serving(stores.env | {"SERVICES": "stats"}))
-        naive = stack.enter_context(serving(stores.env, app=NAIVE))
+        databases = stack.enter_context(scratch_databases(*aliases))
+        ours = stack.enter_context(serving(databases.env | {"SERVICES": "stats"}))
+        naive = stack.enter_context(serving(databases.env, app=NAIVE))
         sides: dict[str, Callable[[], Load]] = {
             "DRF ModelViewSet, get_or_create, F()": partial(post, naive, NAIVE_BODY, SPREAD),
             "ours": partial(post, ours, BODY, SPREAD),
@@ -85,12 +88,12 @@ def singles(aliases: list[str], store: str, *, seconds: int, rounds: int) -> str
         }
         if aliases:
             sides["the limit: pgbench, the same statement"] = partial(
-                pgbench, stores.urls["default"], seconds=seconds
+                pgbench, databases.urls["default"], seconds=seconds
             )
         loads = median_loads(sides, rounds=rounds, warm_up=True)
-        assert "No difference" in run_python("manage.py", "verify_stats", env=stores.env)
+        assert "No difference" in run_python("manage.py", "verify_stats", env=databases.env)
     return table_of_loads(
-        f"POST /messages, {CONNECTIONS} connections, {WEB_THREADS} threads, {store}",
+        f"POST /messages, {CONNECTIONS} connections, {WEB_THREADS} threads, {engine}",
         loads,
         base="ours",
         ratio="ours is",
@@ -105,13 +108,13 @@ def posting(server: Server, body: str, customer: str, *, seconds: int) -> Load:
 
 
 def pgbench(url: str, *, seconds: int) -> Load:
-    """One session for each connection, a message a statement and transaction."""
+    """Return the load of pgbench: one session per connection, one message per transaction."""
     program = shutil.which("pgbench")
     if program is None:
         sys.exit("pgbench is not installed: apt-get install postgresql-contrib")
-    one = ["ARRAY[gen_random_uuid()]", "ARRAY[:c]", "'{A}'", "'{12}'", "ARRAY[now()]"]
-    statement = own_statement()
-    for value in one:
+    values = ["ARRAY[gen_random_uuid()]", "ARRAY[:c]", "'{A}'", "'{12}'", "ARRAY[now()]"]
+    statement = insert_statement()
+    for value in values:
         statement = statement.replace("%s", value, 1)
     with tempfile.NamedTemporaryFile("w", suffix=".sql") as script:
         script.write(f"\\set c random(1, {CUSTOMERS})\n{' '.join(statement.split())};\n")
@@ -122,18 +125,22 @@ def pgbench(url: str, *, seconds: int) -> Load:
                  "--jobs=1", f"--time={seconds}", "--log", f"--log-prefix={folder}/log", url],
                 check=True, capture_output=True, text=True,
             )  # fmt: skip
-            took = sorted(
+            latencies = sorted(
                 int(line.split()[2])
                 for path in Path(folder).iterdir()
                 for line in path.read_text().splitlines()
             )
-    middle, slow = took[len(took) // 2] / 1e3, took[len(took) * 99 // 100] / 1e3
-    return Load(len(took) / seconds, middle, slow, 0)
+    count = len(latencies)
+    median_latency, p99 = latencies[count // 2] / 1e3, latencies[count * 99 // 100] / 1e3
+    return Load(count / seconds, median_latency, p99, 0)
 
 
-def own_statement() -> str:
-    """The statement of ``stats/bulk.py``, asked of a process that has settings."""
-    source = "import django; django.setup(); from stats.bulk import STORE_AND_COUNT as s; print(s)"
+def insert_statement() -> str:
+    """Return the service's SQL, from a process that has Django's settings."""
+    source = (
+        "import django; django.setup(); "
+        "from stats.services.bulk_insert import INSERT_AND_COUNT; print(INSERT_AND_COUNT)"
+    )
     with tempfile.TemporaryDirectory() as folder:
         env = {"DJANGO_SETTINGS_MODULE": "config.settings", "DATA_DIR": folder, "SECRET_KEY": "x"}
         return run_python("-c", source, env=env)
@@ -144,36 +151,40 @@ def own_statement() -> str:
 
 def batches(*, rounds: int) -> str:
     with ExitStack() as stack:
-        stores = stack.enter_context(scratch_stores("default"))
-        ours = stack.enter_context(serving(stores.env | {"SERVICES": "stats"}))
-        naive = stack.enter_context(serving(stores.env, app=NAIVE))
+        databases = stack.enter_context(scratch_databases("default"))
+        ours = stack.enter_context(serving(databases.env | {"SERVICES": "stats"}))
+        naive = stack.enter_context(serving(databases.env, app=NAIVE))
         session = stack.enter_context(requests.Session())
         sides = {
             "DRF many=True": partial(post_naive_batch, session, naive),
             "ours": partial(post_batches, session, ours, "application/json"),
             "ours, NDJSON": partial(post_batches, session, ours, "application/x-ndjson"),
-            "the limit: COPY and one grouped upsert": partial(copy_batches, stores),
+            "the limit: COPY and one grouped upsert": partial(copy_batches, databases),
         }
         for measure in sides.values():
             measure()
-        found = interleaved(sides, rounds=rounds)
-    speeds = {name: median(each) for name, each in found.items()}
+        speeds_by_side = interleaved(sides, rounds=rounds)
+    speeds = {name: median(each) for name, each in speeds_by_side.items()}
     return table(
         f"Batches of {BATCH:,} messages, one after another, PostgreSQL",
         ["", "messages/s", "ours is"],
-        [(name, spoken(speed), times(speeds["ours"], speed)) for name, speed in speeds.items()],
+        [
+            (name, format_number(speed), times(speeds["ours"], speed))
+            for name, speed in speeds.items()
+        ],
     )
 
 
-def made_up(size: int) -> list[tuple[str, int]]:
+def draw_keys(size: int) -> list[tuple[str, int]]:
+    """Return pairs of a new uuid and a customer id."""
     return [(str(uuid4()), number % CUSTOMERS) for number in range(size)]
 
 
 def post_batches(session: requests.Session, server: Server, media_type: str) -> float:
-    """Messages a second, over HTTP, checked and told apart."""
+    """Return messages per second over HTTP, with validation and results."""
     bodies = []
-    for _ in range(BATCHES_A_ROUND):
-        messages = [BODY % (customer, uuid) for uuid, customer in made_up(BATCH)]
+    for _ in range(BATCHES_PER_ROUND):
+        messages = [BODY % (customer, uuid) for uuid, customer in draw_keys(BATCH)]
         is_array = media_type == "application/json"
         bodies.append(f"[{','.join(messages)}]" if is_array else "\n".join(messages))
     started = time.perf_counter()
@@ -181,11 +192,13 @@ def post_batches(session: requests.Session, server: Server, media_type: str) -> 
         headers = {"Content-Type": media_type}
         answer = session.post(f"{server.url}/messages/batch", body, headers=headers, timeout=60)
         assert answer.json()["accepted"] == BATCH, answer.text
-    return BATCHES_A_ROUND * BATCH / (time.perf_counter() - started)
+    return BATCHES_PER_ROUND * BATCH / (time.perf_counter() - started)
 
 
 def post_naive_batch(session: requests.Session, server: Server) -> float:
-    body = f"[{','.join(NAIVE_BODY % (customer, uuid) for uuid, customer in made_up(NAIVE_BATCH))}]"
+    body = (
+        f"[{','.join(NAIVE_BODY % (customer, uuid) for uuid, customer in draw_keys(NAIVE_BATCH))}]"
+    )
     headers = {"Content-Type": "application/json"}
     started = time.perf_counter()
     answer = session.post(f"{server.url}/messages", body, headers=headers, timeout=60)
@@ -193,14 +206,14 @@ def post_naive_batch(session: requests.Session, server: Server) -> float:
     return NAIVE_BATCH / (time.perf_counter() - started)
 
 
-def copy_batches(stores: Stores) -> float:
-    """Messages a second into the same tables, out of memory: nothing parsed, nothing checked."""
+def copy_batches(databases: Databases) -> float:
+    """Return messages per second into the same tables, without parsing or validation."""
     at = datetime.now(UTC)
     rows = [
-        "".join(f"{uuid}\t{customer}\tA\t12\t{at}\n" for uuid, customer in made_up(BATCH))
-        for _ in range(BATCHES_A_ROUND)
+        "".join(f"{uuid}\t{customer}\tA\t12\t{at}\n" for uuid, customer in draw_keys(BATCH))
+        for _ in range(BATCHES_PER_ROUND)
     ]
-    connection = psycopg2.connect(stores.urls["default"])
+    connection = psycopg2.connect(databases.urls["default"])
     started = time.perf_counter()
     for batch in rows:
         with connection, connection.cursor() as cursor:
@@ -210,18 +223,18 @@ def copy_batches(stores: Stores) -> float:
                 io.StringIO(batch),
             )
             cursor.execute(
-                "INSERT INTO stats_dailytotal AS it "
+                "INSERT INTO stats_dailytotal AS total "
                 "(customer_id, type, day, messages, amount_thousandths) "
                 "SELECT customer, 'A', %s, count(*), sum(12) "
                 "FROM unnest(%s) AS customer GROUP BY customer ORDER BY customer "
                 "ON CONFLICT (customer_id, type, day) DO UPDATE SET "
-                "messages = it.messages + excluded.messages, "
-                "amount_thousandths = it.amount_thousandths + excluded.amount_thousandths",
+                "messages = total.messages + excluded.messages, "
+                "amount_thousandths = total.amount_thousandths + excluded.amount_thousandths",
                 [at.date(), [number % CUSTOMERS for number in range(BATCH)]],
             )
-    took = time.perf_counter() - started
+    seconds = time.perf_counter() - started
     connection.close()
-    return BATCHES_A_ROUND * BATCH / took
+    return BATCHES_PER_ROUND * BATCH / seconds
 
 
 # --- GET /stats ------------------------------------------------------------------------------
@@ -229,20 +242,20 @@ def copy_batches(stores: Stores) -> float:
 
 def reports(messages: int, *, seconds: int, rounds: int) -> str:
     with ExitStack() as stack:
-        stores = stack.enter_context(scratch_stores("default"))
+        databases = stack.enter_context(scratch_databases("default"))
         started = time.perf_counter()
-        run_python("manage.py", "seed_messages", f"--messages={messages}", env=stores.env)
-        took = time.perf_counter() - started
-        stores.settle("default", "stats_message", "stats_dailytotal")
-        ours = stack.enter_context(serving(stores.env | {"SERVICES": "stats"}))
-        naive = stack.enter_context(serving(stores.env, app=NAIVE))
+        run_python("manage.py", "seed_messages", f"--messages={messages}", env=databases.env)
+        seeding_seconds = time.perf_counter() - started
+        databases.settle("default", "stats_message", "stats_dailytotal")
+        ours = stack.enter_context(serving(databases.env | {"SERVICES": "stats"}))
+        naive = stack.enter_context(serving(databases.env, app=NAIVE))
         year = datetime.now(UTC).year
-        naive_asked = f"customer_id={HOTTEST}&year={year}"
-        asked = f"customerId={HOTTEST}&from={year}-01-01&to={year}-12-31"
+        naive_query = f"customer_id={HOTTEST}&year={year}"
+        query = f"customerId={HOTTEST}&from={year}-01-01&to={year}-12-31"
         urls = {
-            "the indexed messages, added up": f"{naive.url}/stats?{naive_asked}",
-            "ours": f"{ours.url}/stats?{asked}",
-            "ours, by month": f"{ours.url}/stats?{asked}&interval=month",
+            "the indexed messages, added up": f"{naive.url}/stats?{naive_query}",
+            "ours": f"{ours.url}/stats?{query}",
+            "ours, by month": f"{ours.url}/stats?{query}&interval=month",
         }
         sums = [
             sum(row["count"] for row in requests.get(url, timeout=60).json())
@@ -252,4 +265,6 @@ def reports(messages: int, *, seconds: int, rounds: int) -> str:
         sides = {name: partial(wrk, url, seconds=seconds) for name, url in urls.items()}
         loads = median_loads(sides, rounds=rounds)
     title = f"GET /stats, a year of the hottest of 2,000 customers, {messages:,} messages"
-    return table_of_loads(f"{title} (seeded in {took:.0f} s)", loads, base="ours", ratio="ours is")
+    return table_of_loads(
+        f"{title} (seeded in {seeding_seconds:.0f} s)", loads, base="ours", ratio="ours is"
+    )

@@ -1,4 +1,4 @@
-"""Settings that would lose or double something, refused before a process begins."""
+"""System checks of settings that would lose data or do work twice."""
 
 import re
 from typing import Any
@@ -7,36 +7,40 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, register, run_checks
 from django.core.exceptions import ImproperlyConfigured
 
-# Of the checks that every process runs when it starts; `manage.py check` runs them, too.
+# The tag of the checks that every process runs at its start. `manage.py check` runs them too.
 SETTINGS = "settings"
-# Of kombu's transports that give a message out again: seconds, unless set otherwise.
-VISIBILITY_SECONDS = {"redis": 3600, "rediss": 3600, "sentinel": 3600, "sqs": 1800}
+# Kombu transports that redeliver unacknowledged messages, with their default timeout in seconds.
+DEFAULT_VISIBILITY_TIMEOUTS = {"redis": 3600, "rediss": 3600, "sentinel": 3600, "sqs": 1800}
 
 
 def reject_unsafe_settings() -> None:
     """
-    :raises ImproperlyConfigured: with every reason, unless SILENCED_CHECKS overrules it.
+    :raises ImproperlyConfigured: with all errors that SILENCED_CHECKS does not silence.
     """
-    found = [each for each in run_checks(tags=[SETTINGS]) if each.is_serious()]
-    if refused := [each for each in found if not each.is_silenced()]:
-        raise ImproperlyConfigured("\n".join(str(each) for each in refused))
+    messages = [
+        message
+        for message in run_checks(tags=[SETTINGS])
+        if message.is_serious() and not message.is_silenced()
+    ]
+    if messages:
+        raise ImproperlyConfigured("\n".join(str(message) for message in messages))
 
 
 @register(SETTINGS)
 def check_broker(**kwargs: Any) -> list[CheckMessage]:
-    """A broker must not give a task out again while it is at work."""
+    """Check that the broker does not redeliver a task while it is running."""
     transport = settings.CELERY_BROKER_URL.partition(":")[0].partition("+")[0]
-    if transport not in VISIBILITY_SECONDS:
+    if transport not in DEFAULT_VISIBILITY_TIMEOUTS:
         return []
     options = settings.CELERY_BROKER_TRANSPORT_OPTIONS
-    visibility = options.get("visibility_timeout", VISIBILITY_SECONDS[transport])
-    longest = settings.CELERY_TASK_TIME_LIMIT
-    if visibility > longest:
+    timeout = options.get("visibility_timeout", DEFAULT_VISIBILITY_TIMEOUTS[transport])
+    time_limit = settings.CELERY_TASK_TIME_LIMIT
+    if timeout > time_limit:
         return []
     return [
         Error(
-            f"The broker gives a task out again after {visibility} seconds, "
-            f"while it may be at work for {longest}.",
+            f"visibility_timeout ({timeout} seconds) is shorter than the task time limit "
+            f"({time_limit} seconds). Running tasks would be redelivered.",
             hint="Raise visibility_timeout in CELERY_BROKER_TRANSPORT_OPTIONS.",
             id="common.E001",
         )
@@ -45,17 +49,19 @@ def check_broker(**kwargs: Any) -> list[CheckMessage]:
 
 @register(SETTINGS)
 def check_mysql(**kwargs: Any) -> list[CheckMessage]:
-    """Every connection to MySQL must refuse what it cannot store, and lock only what it reads."""
-    found: list[CheckMessage] = []
+    """Check that MySQL connections use strict mode and READ COMMITTED."""
+    errors: list[CheckMessage] = []
     for alias, database in settings.DATABASES.items():
         if not database["ENGINE"].endswith("mysql"):
             continue
         options = database.get("OPTIONS", {})
-        hint = f"Take the option out of {settings.DATABASE_URL_VARIABLES[alias]}; ours are right."
+        hint = f"Remove the option from {settings.DATABASE_URL_VARIABLES[alias]}."
         if not re.search(r"sql_mode\s*=.*(TRADITIONAL|STRICT_)", options.get("init_command", "")):
-            says = f"MySQL at {alias!r} is not strict: it would cut what does not fit."
-            found.append(Error(says, hint=hint, id="common.E002"))
+            text = (
+                f"MySQL connection {alias!r} is not in strict mode: long values would be truncated."
+            )
+            errors.append(Error(text, hint=hint, id="common.E002"))
         if str(options.get("isolation_level")).lower() != "read committed":
-            says = f"MySQL at {alias!r} is not READ COMMITTED: claims would wait for each other."
-            found.append(Error(says, hint=hint, id="common.E003"))
-    return found
+            text = f"MySQL connection {alias!r} is not READ COMMITTED: claims would block inserts."
+            errors.append(Error(text, hint=hint, id="common.E003"))
+    return errors

@@ -1,4 +1,4 @@
-"""Prometheus metrics: the requests of this process, and what the services want watched."""
+"""Prometheus metrics: requests of this process, and gauges of the services."""
 
 from collections.abc import Iterator
 
@@ -10,12 +10,12 @@ from prometheus_client.registry import Collector
 from common.service import served_services
 
 REQUEST_SECONDS = Histogram(
-    "http_request_seconds", "Time to answer a request.", ["method", "route", "status"]
+    "http_request_seconds", "Seconds to answer a request.", ["method", "route", "status"]
 )
 
 
 class ServiceGauges(Collector):
-    """Each service's gauges, read from its store when Prometheus asks."""
+    """The gauges of the services, queried at each scrape."""
 
     def describe(self) -> Iterator[GaugeMetricFamily]:
         return iter(())
@@ -25,7 +25,7 @@ class ServiceGauges(Collector):
             try:
                 gauges = service.gauges()
             except Error:
-                # A store that is away is told by /readyz; the other numbers still count.
+                # /readyz reports an unavailable database. The other gauges are still returned.
                 continue
             for name, (documentation, value) in gauges.items():
                 yield GaugeMetricFamily(name, documentation, value=value)

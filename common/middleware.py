@@ -9,16 +9,16 @@ from common.metrics import REQUEST_SECONDS
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
-# The most that is read of a body nobody wanted, before its connection is let go.
+# How much of an unread body is read before the connection is closed.
 MAX_DRAINED_BYTES = 64 * 1024 * 1024
 
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 
 def measure_requests(get_response: GetResponse) -> GetResponse:
-    """Observe each request for ``/metrics``, by its route, so that labels stay few."""
+    """Measure requests for ``/metrics`` by route. Paths would make too many labels."""
 
-    def measured(request: HttpRequest) -> HttpResponse:
+    def middleware(request: HttpRequest) -> HttpResponse:
         started = time.perf_counter()
         response = get_response(request)
         match = request.resolver_match
@@ -29,46 +29,46 @@ def measure_requests(get_response: GetResponse) -> GetResponse:
         ).observe(time.perf_counter() - started)
         return response
 
-    return measured
+    return middleware
 
 
 def drain_request_body(get_response: GetResponse) -> GetResponse:
-    """Read what is left of the body before answering.
+    """Read the rest of the body before responding.
 
-    A server that answers and closes while its client still sends breaks the connection, and the
-    client never sees why it was refused. Text is UTF-8 whatever the content type claims, since
-    Django decodes the query with it too.
+    If a server responds and closes the connection while the client still sends, the client sees a
+    connection error instead of the response. Text is always decoded as UTF-8, because Django would
+    also decode the query with the content type's charset.
     """
 
-    def finished(request: HttpRequest) -> HttpResponse:
+    def middleware(request: HttpRequest) -> HttpResponse:
         if (request.encoding or "utf-8").lower() != "utf-8":
             request.encoding = "utf-8"
         response = get_response(request)
         if int(request.META.get("CONTENT_LENGTH") or 0) > 0:
             drained = 0
             try:
-                while drained < MAX_DRAINED_BYTES and (piece := request.read(64 * 1024)):
-                    drained += len(piece)
+                while drained < MAX_DRAINED_BYTES and (chunk := request.read(64 * 1024)):
+                    drained += len(chunk)
             except OSError:
-                # The client has gone; there is nobody to answer.
+                # The client has disconnected, so the response does not matter.
                 return HttpResponse(status=HTTPStatus.BAD_REQUEST)
         return response
 
-    return finished
+    return middleware
 
 
 def content_security_policy(get_response: GetResponse) -> GetResponse:
-    """Tell browsers what a page may load and run, and that nobody may frame it."""
+    """Set the Content-Security-Policy header of pages."""
     page, admin = (
         "; ".join(f"{name} {sources}" for name, sources in policy.items())
         for policy in (settings.CONTENT_SECURITY_POLICY, settings.ADMIN_CONTENT_SECURITY_POLICY)
     )
 
-    def guarded(request: HttpRequest) -> HttpResponse:
+    def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
         if response.headers.get("Content-Type", "").startswith("text/html"):
-            is_admins = request.path_info.startswith("/admin/")
-            response.headers["Content-Security-Policy"] = admin if is_admins else page
+            is_admin = request.path_info.startswith("/admin/")
+            response.headers["Content-Security-Policy"] = admin if is_admin else page
         return response
 
-    return guarded
+    return middleware

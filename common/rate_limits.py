@@ -1,4 +1,4 @@
-"""How many requests a caller may make of a service (``RATE_LIMIT``)."""
+"""Rate limits per caller and service (``RATE_LIMIT``)."""
 
 import logging
 import math
@@ -15,39 +15,41 @@ from limits.strategies import FixedWindowRateLimiter
 
 logger = logging.getLogger(__name__)
 
-# While the shared counts are away each process counts alone, and asks for them again after this.
-AWAY_SECONDS = 10.0
+# While Redis is unavailable each process counts alone, and tries Redis again after this time.
+RETRY_SECONDS = 10.0
 SHARED_OPTIONS = {"socket_timeout": 0.25, "socket_connect_timeout": 0.25}
 
 
 @cache
-def _rate(spelled: str) -> RateLimitItem:
-    return parse(spelled)
+def _rate(text: str) -> RateLimitItem:
+    return parse(text)
 
 
 class RateLimiter:
-    """Counts of requests in fixed windows: in this process, or in a store that several share."""
+    """Counts requests in fixed windows, in this process or in a Redis that processes share."""
 
     def __init__(self, url: str = "") -> None:
-        self._own = FixedWindowRateLimiter(storage_from_string("memory://"))
+        self._local = FixedWindowRateLimiter(storage_from_string("memory://"))
         self._shared = None
         if url:
             storage = storage_from_string(url, wrap_exceptions=True, **SHARED_OPTIONS)
             self._shared = FixedWindowRateLimiter(storage)
-        self._away_until = float("-inf")
+        self._retry_at = float("-inf")
 
     def count(self, service: str, caller: str) -> int | None:
-        """Count a request. Return None if it is welcome, else the seconds to wait."""
+        """Count a request. Return the seconds to wait, or None if the request is allowed."""
         if not settings.RATE_LIMIT:
             return None
         rate = _rate(settings.RATE_LIMIT)
-        if self._shared is not None and time.monotonic() >= self._away_until:
+        if self._shared is not None and time.monotonic() >= self._retry_at:
             try:
                 return _hit(self._shared, rate, service, caller)
             except StorageError as error:
-                self._away_until = time.monotonic() + AWAY_SECONDS
-                logger.warning("RATE_LIMIT_URL is away, counting alone: %s", type(error).__name__)
-        return _hit(self._own, rate, service, caller)
+                self._retry_at = time.monotonic() + RETRY_SECONDS
+                logger.warning(
+                    "RATE_LIMIT_URL is unavailable, counting locally: %s", type(error).__name__
+                )
+        return _hit(self._local, rate, service, caller)
 
 
 def _hit(
@@ -65,8 +67,8 @@ def rate_limiter() -> RateLimiter:
 
 
 def client_address(environ: Mapping[str, Any]) -> str:
-    """Where a request comes from, by the proxy in front of us if there is one to be trusted."""
-    seen_by_proxy = ""
+    """Return the caller's IP address: the proxy's report if ``TRUST_PROXY``, else the peer."""
+    reported = ""
     if settings.TRUST_PROXY:
-        seen_by_proxy = str(environ.get("HTTP_X_FORWARDED_FOR", "")).rpartition(",")[2].strip()
-    return seen_by_proxy[:64] or str(environ.get("REMOTE_ADDR", ""))
+        reported = str(environ.get("HTTP_X_FORWARDED_FOR", "")).rpartition(",")[2].strip()
+    return reported[:64] or str(environ.get("REMOTE_ADDR", ""))

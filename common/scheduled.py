@@ -1,4 +1,4 @@
-"""Scheduled jobs: what Celery beat, AWS Lambda and ``manage.py run_job`` start.
+"""Scheduled jobs, which Celery beat, AWS Lambda and ``manage.py run_job`` start.
 
 Each app lists its jobs in ``scheduled.py``, in one table named ``SCHEDULED_JOBS``.
 """
@@ -18,11 +18,11 @@ Counts = Mapping[str, Any]
 
 
 class UnknownJob(Exception):
-    """No app that runs here has a scheduled job with this name."""
+    """No service of this process has a scheduled job with this name."""
 
     def __init__(self, name: str) -> None:
         known = ", ".join(sorted(job.name for job in scheduled_jobs()))
-        super().__init__(f"{name!r} is not a scheduled job here; known: {known}")
+        super().__init__(f"{name!r} is not a scheduled job of this process. Known jobs: {known}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -37,7 +37,7 @@ class ServiceConfig(AppConfig):
     summary: ClassVar[str]
     # Pages that the index links to: (title, path).
     links: ClassVar[list[tuple[str, str]]]
-    # Examples for a terminal: (what it does, arguments of curl). {url} is this process's address.
+    # Examples for a terminal: (what it does, arguments of curl). {url} is this process's URL.
     commands: ClassVar[list[tuple[str, str]]] = []
     # Lists for the admin's navigation, the most important first.
     admin_pages: ClassVar[list[AdminPage]] = []
@@ -78,6 +78,12 @@ class ServiceConfig(AppConfig):
 def served_services() -> Iterator[ServiceConfig]:
     """Yield the services of this process (``SERVICES``)."""
     return (app for app in apps.get_app_configs() if isinstance(app, ServiceConfig))
+
+
+def personal_data_permissions() -> frozenset[str]:
+    """Return the permissions that users need to see personal data unmasked."""
+    permissions = (service.personal_data_permission for service in served_services())
+    return frozenset(permission for permission in permissions if permission)
 
 
 def format_freshness(service: ServiceConfig) -> dict[str, str]:

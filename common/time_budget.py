@@ -1,4 +1,4 @@
-"""How long a service may go on with work that it does in pieces: it asks after each."""
+"""Time budgets: work in small steps checks after each step whether time is left."""
 
 import time
 from collections.abc import Callable
@@ -7,11 +7,11 @@ HasTimeLeft = Callable[[], bool]
 
 
 def unlimited() -> bool:
-    """No end is set: the work ends when it is done."""
+    """Return True: work until everything is done."""
     return True
 
 
 def time_limit_of(seconds: float) -> HasTimeLeft:
-    """Go on for so long from now."""
-    until = time.monotonic() + seconds
-    return lambda: time.monotonic() < until
+    """Return a check that is true for this many seconds from now."""
+    deadline = time.monotonic() + seconds
+    return lambda: time.monotonic() < deadline

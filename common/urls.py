@@ -5,5 +5,5 @@ from django.urls import URLPattern, path
 
 
 def optional_slash(route: str, view: Callable[..., Any], name: str) -> list[URLPattern]:
-    """The route with and without a trailing slash, answered alike and without a redirect."""
+    """Return the route with and without a trailing slash. Neither redirects to the other."""
     return [path(route, view, name=name), path(f"{route}/", view, name=f"{name}-slash")]

@@ -1,21 +1,21 @@
-"""What a service shows of itself on the admin's front page."""
+"""Widgets that a service shows on the admin's overview page."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-# Whether the person who looks may see rows of this model of the service.
+# Returns whether the user may view a model of the service.
 CanView = Callable[[str], bool]
 
-# Colours of the theme, for one series after the other.
+# Colours of the theme, one per series.
 COLOURS = ["var(--color-primary-600)", "var(--color-base-400)"]
 BAR_THICKNESS = 24
-GREY = "#9ca3af"  # to be read on light and on dark
+GREY = "#9ca3af"  # readable in light and in dark mode
 
 
 @dataclass(frozen=True)
 class StatTile:
-    """A number to know, and where it comes from."""
+    """A number with a link to its list."""
 
     title: str
     value: str
@@ -26,7 +26,7 @@ class StatTile:
 
 @dataclass(frozen=True)
 class Chart:
-    """Bars side by side for each label."""
+    """A bar chart with one or more series."""
 
     title: str
     labels: Sequence[str]
@@ -34,7 +34,7 @@ class Chart:
 
     @property
     def data(self) -> str:
-        """As Chart.js takes it, from an attribute of the canvas."""
+        """The JSON of Chart.js's ``data``, for an attribute of the canvas."""
         sets = [
             {
                 "label": name,
@@ -49,7 +49,7 @@ class Chart:
 
     @property
     def options(self) -> str:
-        """Chart.js's, all of them: the admin's own leave out what the numbers are."""
+        """The JSON of Chart.js's ``options``. unfold's defaults hide the axis labels."""
         options = {
             "animation": False,
             "maintainAspectRatio": False,
@@ -63,7 +63,7 @@ class Chart:
 
     @property
     def rows(self) -> list[tuple[str, list[int]]]:
-        """The same as a table."""
+        """The data as rows of a table, for screen readers."""
         columns = zip(*self.series.values(), strict=True)
         return [(label, list(row)) for label, row in zip(self.labels, columns, strict=True)]
 

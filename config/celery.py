@@ -18,20 +18,20 @@ app.autodiscover_tasks()
 
 @setup_logging.connect
 def keep_django_logging(**kwargs: Any) -> None:
-    """Celery configures no logging of its own where somebody listens here."""
+    """Keep Django's logging: Celery does not configure its own if this signal has a receiver."""
 
 
 @worker_init.connect
 @beat_init.connect
 def require_safe_settings(**kwargs: Any) -> None:
-    """End a worker or beat whose settings would lose or double something."""
+    """Stop the start of a worker or of beat if the settings are unsafe."""
     django.setup()
     from common.checks import reject_unsafe_settings
 
     try:
         reject_unsafe_settings()
     except ImproperlyConfigured as error:
-        # Celery logs the exceptions of its listeners, and goes on.
+        # Celery logs other exceptions of signal receivers and continues.
         raise SystemExit(str(error)) from error
 
 

@@ -2,28 +2,30 @@ from django.conf import settings
 from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
 
-from common import views
 from common.urls import optional_slash
+from common.views.api_docs import docs, schema
+from common.views.health import healthz, metrics, readyz
+from common.views.index import index
 
-handler400 = "common.views.bad_request"
-handler404 = "common.views.not_found"
-handler500 = "common.views.server_error"
+handler400 = "common.views.errors.bad_request"
+handler404 = "common.views.errors.not_found"
+handler500 = "common.views.errors.server_error"
 
 urlpatterns: list[URLPattern | URLResolver] = []
-# The services first: what is asked most is found first.
+# The services come first, because Django tries the patterns in order.
 for service in settings.SERVICES:
     urlpatterns += [
         path("", include(f"{service}.api.urls")),
-        *optional_slash(f"schema/{service}", views.schema(service), f"schema-{service}"),
-        *optional_slash(f"docs/{service}", views.docs(service), f"docs-{service}"),
+        *optional_slash(f"schema/{service}", schema(service), f"schema-{service}"),
+        *optional_slash(f"docs/{service}", docs(service), f"docs-{service}"),
     ]
 urlpatterns += [
-    path("", views.index, name="index"),
-    *optional_slash("healthz", views.healthz, "healthz"),
-    *optional_slash("readyz", views.readyz, "readyz"),
-    *optional_slash("metrics", views.metrics, "metrics"),
-    *optional_slash("schema", views.schema(), "schema"),
-    *optional_slash("docs", views.docs(), "docs"),
+    path("", index, name="index"),
+    *optional_slash("healthz", healthz, "healthz"),
+    *optional_slash("readyz", readyz, "readyz"),
+    *optional_slash("metrics", metrics, "metrics"),
+    *optional_slash("schema", schema(), "schema"),
+    *optional_slash("docs", docs(), "docs"),
 ]
 if settings.SERVES_ALL:
     from django.contrib import admin

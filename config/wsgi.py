@@ -14,43 +14,43 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 Environ = dict[str, Any]
 Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 
-# The largest body that any view takes is smaller; of larger ones no more than this is kept.
-MAX_BODY_BYTES_KEPT = 16 * 1024 * 1024 + 1
-PIECE = 64 * 1024
+# One byte more than any view accepts. The rest of a larger body is read and dropped.
+MAX_BUFFERED_BYTES = 16 * 1024 * 1024 + 1
+CHUNK_BYTES = 64 * 1024
 
 
 def sanitize_request(application: Application) -> Application:
-    """Put right what Django, before any of its handlers, would stumble over."""
+    """Fix headers that make Django fail before it calls a view, and chunked bodies."""
 
-    def repaired(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
-        if not is_readable(environ.get("CONTENT_TYPE", "")):
+    def sanitized(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if not is_parsable(environ.get("CONTENT_TYPE", "")):
             environ["CONTENT_TYPE"] = "application/octet-stream"
-        accepted = environ.get("HTTP_ACCEPT", "*/*")
-        if not accepted or not all(is_readable(kind) for kind in accepted.split(",")):
+        accept = environ.get("HTTP_ACCEPT", "*/*")
+        if not accept or not all(is_parsable(media_type) for media_type in accept.split(",")):
             environ["HTTP_ACCEPT"] = "*/*"
         if "chunked" in environ.get("HTTP_TRANSFER_ENCODING", "").lower():
             buffer_chunked_body(environ)
         return application(environ, start_response)
 
-    return repaired
+    return sanitized
 
 
-def is_readable(media_type: str) -> bool:
-    """Whether Django can read this media type: it gives up on parameters like ``x*=y''z``."""
+def is_parsable(media_type: str) -> bool:
+    """Return whether Django can parse the media type. It fails on parameters like ``x*=y''z``."""
     try:
         parameters = MediaType(media_type).params
     except (LookupError, ValueError):
         return False
-    # A charset that nobody knows is passed over, but one that cannot be looked up is not.
+    # Django ignores an unknown charset, but fails to look up one that contains NUL.
     return "\0" not in str(parameters.get("charset", ""))
 
 
 def buffer_chunked_body(environ: Environ) -> None:
-    """Give a body that came without its length one, as Django reads only as much as that says."""
+    """Add the length of a chunked body. Without a length Django reads nothing."""
     body = BytesIO()
-    while piece := environ["wsgi.input"].read(PIECE):
-        if body.tell() < MAX_BODY_BYTES_KEPT:
-            body.write(piece)
+    while chunk := environ["wsgi.input"].read(CHUNK_BYTES):
+        if body.tell() < MAX_BUFFERED_BYTES:
+            body.write(chunk)
     environ["CONTENT_LENGTH"] = str(body.tell())
     body.seek(0)
     environ["wsgi.input"] = body

@@ -17,10 +17,11 @@ class DashboardConfig(ServiceConfig):
     ]
     commands = [
         (
-            "Ask for a hotel's year, by month, as a spreadsheet",
+            "Download the year of a hotel, by month, for a spreadsheet",
             "'{url}/dashboard?hotel_id=1&format=csv'",
         )
     ]
+    parameter_examples = {"hotel_id": 1}
     admin_pages = [
         AdminPage("dailytotal", "calendar_month"),
         AdminPage("rejectedevent", "report"),
@@ -41,20 +42,20 @@ class DashboardConfig(ServiceConfig):
         }
 
     def admin_widgets(self, *, can_view: CanView, at: datetime) -> Iterable[Widget]:
-        from dashboard.cards import cards
+        from dashboard.widgets import admin_widgets
 
-        return cards(can_view=can_view, at=at)
+        return admin_widgets(can_view=can_view, at=at)
 
     def gauges(self) -> Mapping[str, tuple[str, float]]:
         from dashboard.models import Ingestion, RejectedEvent
 
         state = Ingestion.objects.current()
         gauges = {
-            "dashboard_rejected_events": ("Events put aside.", float(RejectedEvent.objects.count()))
+            "dashboard_rejected_events": ("Rejected events.", float(RejectedEvent.objects.count()))
         }
         if state.completed_at:
             gauges["dashboard_ingestion_completed_seconds"] = (
-                "When ingestion last ran to its end, in seconds since 1970.",
+                "Start of the last run of ingestion without an error, in seconds since 1970.",
                 state.completed_at.timestamp(),
             )
         return gauges

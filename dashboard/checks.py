@@ -8,14 +8,14 @@ from common.checks import SETTINGS
 
 @register(SETTINGS)
 def check_lease(**kwargs: Any) -> list[CheckMessage]:
-    """A run, which renews its lease page by page, must not lose it while it waits for one."""
-    lease, longest = settings.INGEST_LEASE.total_seconds(), settings.DATA_PROVIDER_TIMEOUTS[-1]
-    if lease > longest:
+    """A run renews its lease after each page, so the lease must outlast the slowest page."""
+    lease, page_timeout = settings.INGEST_LEASE.total_seconds(), settings.DATA_PROVIDER_TIMEOUTS[-1]
+    if lease > page_timeout:
         return []
     return [
         Error(
-            f"A page of the provider's may take {longest:.0f} seconds, but another run begins "
-            f"after {lease:.0f}.",
+            f"INGEST_LEASE_SECONDS ({lease:.0f}) is not longer than the timeout of a page "
+            f"({page_timeout:.0f} seconds); a second run could start while the first one waits.",
             hint="Raise INGEST_LEASE_SECONDS.",
             id="dashboard.E001",
         )

@@ -1,103 +1,182 @@
+import hashlib
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 from uuid import UUID, uuid4
 
 from django.db import models
 from django.db.models.functions import Now
 
 
-class Status(models.IntegerChoices):
+class EventStatus(models.IntegerChoices):
     BOOKING = 1
     CANCELLATION = 2
 
 
-class Reading(models.TextChoices):
-    """Which of an event's two days a report is about."""
+class DateBasis(models.TextChoices):
+    """The two dates of an event by which it can be counted."""
 
-    NIGHT_OF_STAY = "night_of_stay", "night of stay"
-    TIMESTAMP = "timestamp", "day of booking"
+    STAY_DATE = "night_of_stay", "night of stay"
+    BOOKING_DATE = "timestamp", "day of booking"
+
+
+class Counts(NamedTuple):
+    """The room-nights of one day of a hotel, or of several days together.
+
+    Each field is a column of :class:`DailyTotal`.
+    """
+
+    bookings: int = 0
+    cancellations: int = 0
+
+    @property
+    def net(self) -> int:
+        return self.bookings - self.cancellations
+
+    @classmethod
+    def sum(cls, counts: Iterable["Counts"]) -> "Counts":
+        return cls(*map(sum, zip(*counts, strict=True)))
+
+
+class Measure(NamedTuple):
+    """A number that reports show, with its names.
+
+    The SQL of the totals, the report, CSV, the OpenAPI schema, the page and the admin read them.
+    """
+
+    name: str  # an attribute of Counts; also the JSON key, the CSV column and the CSS class
+    label: str  # after a number: 3 booked
+    title: str
+
+    def of(self, counts: Counts) -> int:
+        value: int = getattr(counts, self.name)
+        return value
+
+
+MEASURES = [
+    Measure("bookings", "booked", "Room-nights booked"),
+    Measure("cancellations", "cancelled", "Cancelled"),
+    Measure("net", "net", "Net"),
+]
 
 
 class Event(models.Model):
-    """Our copy of one of the provider's events: one room-night booked or cancelled."""
+    """Our copy of an event of the provider: one room-night booked or cancelled."""
 
     id = models.BigIntegerField(primary_key=True)  # the provider's
     hotel_id = models.BigIntegerField()
     timestamp = models.DateTimeField()
-    rpg_status = models.PositiveSmallIntegerField("RPG status", choices=Status)
+    rpg_status = models.PositiveSmallIntegerField("RPG status", choices=EventStatus)
     night_of_stay = models.DateField()
 
     class Meta:
         constraints = [
             models.CheckConstraint(
-                condition=models.Q(rpg_status__in=Status.values),
-                name="copy_booking_or_cancellation",
+                condition=models.Q(rpg_status__in=EventStatus.values), name="copied_event_status"
             )
         ]
         verbose_name = "copied event"
         verbose_name_plural = "copied events"
 
     def __str__(self) -> str:
-        what = Status(self.rpg_status).label.lower()
-        return f"{what} {self.id} of hotel {self.hotel_id} for {self.night_of_stay}"
+        status = EventStatus(self.rpg_status).label.lower()
+        return f"{status} {self.id} of hotel {self.hotel_id} for {self.night_of_stay}"
+
+
+class RejectedEventQuerySet(models.QuerySet["RejectedEvent"]):
+    def record(self, reasons: Mapping[str, str], *, at: datetime) -> int:
+        """Store each content with its reason once. Return how many are new."""
+        rows = {digest(content): content for content in reasons}
+        for known in self.filter(digest__in=rows).values_list("digest", flat=True):
+            del rows[known]
+        self.bulk_create(
+            RejectedEvent(digest=key, content=content, reason=reasons[content], rejected_at=at)
+            for key, content in rows.items()
+        )
+        return len(rows)
 
 
 class RejectedEvent(models.Model):
-    """Something among the provider's events that cannot be used, once however often it came."""
+    """Content from the provider that is not a valid event. The same content is stored once."""
 
     digest = models.CharField(max_length=64, unique=True)  # SHA-256 of the content
     content = models.TextField()  # JSON
     reason = models.CharField(max_length=255)
     rejected_at = models.DateTimeField()
 
+    objects = RejectedEventQuerySet.as_manager()
+
     class Meta:
-        indexes = [models.Index(fields=["rejected_at", "id"], name="rejected_order")]
+        indexes = [models.Index(fields=["rejected_at", "id"], name="rejected_event_order")]
 
     def __str__(self) -> str:
         return f"{self.reason}: {self.content[:80]}"
 
 
+def digest(content: str) -> str:
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+class TotalKey(NamedTuple):
+    """What a daily total counts.
+
+    ``date_basis`` is a plain string, as a :class:`DateBasis` has another hash than its value.
+    """
+
+    hotel_id: int
+    date_basis: str
+    day: date
+
+
 class DailyTotalQuerySet(models.QuerySet["DailyTotal"]):
-    def of(self, hotel_id: int, reading: str, first: date, last: date) -> Self:
-        return self.filter(hotel_id=hotel_id, reading=reading, day__range=(first, last))
+    def of_hotel(self, hotel_id: int) -> Self:
+        return self.filter(hotel_id=hotel_id)
 
-    def hotels(self, most: int) -> list[int]:
-        """The first hotels that have totals, by id: from one to the next along the index."""
-        found: list[int] = []
+    def by(self, date_basis: str) -> Self:
+        return self.filter(date_basis=date_basis)
+
+    def between(self, first: date, last: date) -> Self:
+        return self.filter(day__range=(first, last))
+
+    def counts_by_day(self) -> dict[date, Counts]:
+        """Return the sums of all hotels for each day that has totals."""
+        sums = self.values_list("day").annotate(*map(models.Sum, Counts._fields))
+        return {day: Counts(*map(int, values)) for day, *values in sums}
+
+    def counts_by_key(self) -> dict[TotalKey, Counts]:
+        return {total.key: total.counts for total in self.iterator()}
+
+    def first_hotels(self, limit: int) -> list[int]:
+        """Return the lowest ids of hotels that have totals, each found by one step in the index."""
+        hotels: list[int] = []
         ids = self.order_by("hotel_id").values_list("hotel_id", flat=True)
-        following = ids.first()
-        while following is not None and len(found) < most:
-            found.append(following)
-            following = ids.filter(hotel_id__gt=following).first()
-        return found
+        hotel_id = ids.first()
+        while hotel_id is not None and len(hotels) < limit:
+            hotels.append(hotel_id)
+            hotel_id = ids.filter(hotel_id__gt=hotel_id).first()
+        return hotels
 
-    def days(self, hotel_id: int, reading: str) -> "models.QuerySet[DailyTotal, date]":
-        """The days on which a hotel has totals, in order."""
-        own = self.filter(hotel_id=hotel_id, reading=reading).order_by("day")
-        return own.values_list("day", flat=True)
+    def first_day(self) -> date | None:
+        return self._days().first()
 
-    def years(self, hotel_id: int, reading: str, most: int) -> list[int]:
-        """The first years in which a hotel has totals."""
-        found: list[int] = []
-        days = self.days(hotel_id, reading)
-        following = days.first()
-        while following is not None and len(found) < most:
-            found.append(following.year)
-            following = days.filter(day__gt=date(following.year, 12, 31)).first()
-        return found
+    def first_years(self, limit: int) -> list[int]:
+        """Return the first years that have totals, each found by one step in the index."""
+        years: list[int] = []
+        day = self.first_day()
+        while day is not None and len(years) < limit:
+            years.append(day.year)
+            day = self._days().filter(day__gt=date(day.year, 12, 31)).first()
+        return years
 
-    def by_day(self, reading: str, first: date, last: date) -> dict[date, tuple[int, int]]:
-        """How many bookings and cancellations all hotels had on each day that has any."""
-        rows = self.filter(reading=reading, day__range=(first, last)).values_list("day")
-        sums = rows.annotate(models.Sum("bookings"), models.Sum("cancellations"))
-        return {day: (int(booked), int(cancelled)) for day, booked, cancelled in sums}
+    def _days(self) -> "models.QuerySet[DailyTotal, date]":
+        return self.order_by("day").values_list("day", flat=True)
 
 
 class DailyTotal(models.Model):
-    """What a hotel's events of one day came to, in one of the two readings (UTC days)."""
+    """The events of a hotel on one UTC day, counted by one of their two dates."""
 
     hotel_id = models.BigIntegerField()
-    reading = models.CharField(max_length=13, choices=Reading)
+    date_basis = models.CharField(max_length=13, choices=DateBasis)
     day = models.DateField()
     bookings = models.PositiveBigIntegerField(default=0)
     cancellations = models.PositiveBigIntegerField(default=0)
@@ -106,89 +185,93 @@ class DailyTotal(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(
-                fields=["hotel_id", "reading", "day"], name="one_total_a_hotel_and_day"
-            ),
+            models.UniqueConstraint(fields=TotalKey._fields, name="unique_hotel_daily_total"),
             models.CheckConstraint(
-                condition=models.Q(reading__in=Reading.values), name="known_reading"
+                condition=models.Q(date_basis__in=DateBasis.values), name="known_date_basis"
             ),
         ]
-        indexes = [models.Index(fields=["day", "reading"], name="total_of_a_day_and_reading")]
+        indexes = [models.Index(fields=["day", "date_basis"], name="hotel_daily_total_day")]
         verbose_name = "day of bookings"
         verbose_name_plural = "bookings by day"
 
     def __str__(self) -> str:
-        return f"hotel {self.hotel_id}, {self.day} ({self.reading})"
+        return f"hotel {self.hotel_id}, {self.day} ({self.date_basis})"
+
+    @property
+    def key(self) -> TotalKey:
+        return TotalKey(self.hotel_id, self.date_basis, self.day)
+
+    @property
+    def counts(self) -> Counts:
+        return Counts(*(getattr(self, name) for name in Counts._fields))
 
 
 class IngestionQuerySet(models.QuerySet["Ingestion"]):
     def current(self) -> "Ingestion":
-        """The state, or that of a dashboard that never ingested."""
+        """Return the state, or an unsaved one before the first run."""
         return self.filter(pk=1).first() or Ingestion(pk=1)
 
     def locked(self) -> "Ingestion":
-        """The state, held until the transaction ends: whoever stores events waits here."""
+        """Return the state and lock it until the transaction ends. Every writer of events waits."""
         return self.select_for_update().get_or_create(pk=1)[0]
 
-    def lease(self, length: timedelta) -> UUID | None:
-        """Let this run be the only one for a while; None if another one is."""
+    def acquire_lease(self, duration: timedelta) -> UUID | None:
+        """Reserve ingestion for one run. Return None if another run has it."""
         self.get_or_create(pk=1)
-        free = models.Q(leased_until=None) | models.Q(leased_until__lt=Now())
+        is_free = models.Q(leased_until=None) | models.Q(leased_until__lt=Now())
         lease = uuid4()
-        leased = self.filter(free, pk=1).update(lease=lease, leased_until=until_after(length))
+        leased = self.filter(is_free, pk=1).update(lease=lease, leased_until=_now_plus(duration))
         return lease if leased else None
 
-    def renew(self, lease: UUID, length: timedelta) -> None:
-        self.filter(pk=1, lease=lease).update(leased_until=until_after(length))
+    def renew_lease(self, lease: UUID, duration: timedelta) -> None:
+        self.filter(pk=1, lease=lease).update(leased_until=_now_plus(duration))
 
-    def release(self, lease: UUID) -> None:
+    def release_lease(self, lease: UUID) -> None:
         self.filter(pk=1, lease=lease).update(leased_until=None)
 
 
 class Ingestion(models.Model):
-    """How far ingestion got: one row, changed in the same transactions as what it speaks of."""
+    """The progress of ingestion: one row, updated in the transactions that store events."""
 
     watermark = models.DateTimeField(
-        null=True, help_text="Up to here events are in, by their timestamps."
+        null=True, help_text="All events with timestamps up to here are stored."
     )
     recorded_through = models.DateTimeField(
-        null=True, help_text="Up to here events are in, by when they reached the provider."
+        null=True, help_text="All events that the provider recorded up to here are stored."
     )
-    late_through = models.DateTimeField(
-        null=True, help_text="What Recorded through will be when the pass for late events ends."
+    next_recorded_through = models.DateTimeField(
+        null=True, help_text="Next value of `recorded_through`, while its pass is unfinished."
     )
-    reread_through = models.DateTimeField(
-        null=True, help_text="How far that pass is, or the rotation that reads all events again."
+    scan_position = models.DateTimeField(
+        null=True,
+        help_text="Timestamp up to which the unfinished pass, or the rotation over all events, "
+        "has read.",
     )
     completed_at = models.DateTimeField(
-        null=True, help_text="When the last run without failure began."
+        null=True, help_text="Start of the last run that finished without an error."
     )
-    lease = models.UUIDField(null=True, help_text="The run at work.")
+    lease = models.UUIDField(null=True, help_text="The current run.")
     leased_until = models.DateTimeField(
-        null=True, help_text="Until then no other run begins; in the database's time."
+        null=True, help_text="No other run starts before this time (clock of the database)."
     )
-    version = models.UUIDField(
-        default=uuid4, help_text="Another one after each change of a report."
-    )
+    version = models.UUIDField(default=uuid4, help_text="Changes whenever a report changes.")
 
     objects = IngestionQuerySet.as_manager()
 
     class Meta:
-        constraints = [
-            models.CheckConstraint(condition=models.Q(pk=1), name="one_state_of_ingestion")
-        ]
+        constraints = [models.CheckConstraint(condition=models.Q(pk=1), name="single_ingestion")]
         verbose_name_plural = "ingestion"
 
     def __str__(self) -> str:
         return f"ingested through {self.watermark}"
 
-    def advance(self, watermark: datetime) -> None:
-        """Move the watermark on; it never goes back."""
+    def advance_watermark(self, watermark: datetime) -> None:
+        """Set the watermark, unless it is already later."""
         if self.watermark is None or watermark > self.watermark:
             self.watermark = watermark
             self.version = uuid4()
 
 
-def until_after(length: timedelta) -> Any:
-    """An instant so much ahead, in the database's own time."""
-    return models.ExpressionWrapper(Now() + length, output_field=models.DateTimeField())
+def _now_plus(duration: timedelta) -> Any:
+    """Return an SQL expression, so that the clock of the database decides."""
+    return models.ExpressionWrapper(Now() + duration, output_field=models.DateTimeField())

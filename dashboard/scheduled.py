@@ -1,24 +1,22 @@
 """What runs when: the table that Celery beat, AWS Lambda and ``manage.py run_job`` read."""
 
+from dataclasses import asdict
 from datetime import datetime
 
 from django.conf import settings
 
+from common.http_client import RemoteServiceUnavailable
 from common.scheduled import Counts, ScheduledJob
 from common.time_budget import HasTimeLeft
-from dashboard import services
-from dashboard.provider import ProviderUnavailable
+from dashboard.services import ingestion
 
 
 def ingest_events(*, at: datetime, has_time_left: HasTimeLeft) -> Counts:
     """Copy the events that the data provider has reported since the last run."""
-    done = services.ingest_events(at=at, has_time_left=has_time_left)
-    return {
-        "stored": done.stored,
-        "known": done.known,
-        "rejected": done.rejected,
-        "already_running": done.is_turned_away,
-    }
+    result = ingestion.ingest_events(at=at, has_time_left=has_time_left)
+    if not (result.stored or result.rejected or result.already_running):
+        return {}  # every run reads some known events again, which needs no log line
+    return asdict(result)
 
 
 SCHEDULED_JOBS = [
@@ -26,6 +24,6 @@ SCHEDULED_JOBS = [
         name="ingest_events",
         run=ingest_events,
         every=settings.INGEST_SECONDS,
-        expected_errors=(ProviderUnavailable,),
+        expected_errors=(RemoteServiceUnavailable,),
     ),
 ]

@@ -6,33 +6,50 @@ from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.sql.compiler import SQLCompiler
 
-# Ids that this service gives start here, so that they never meet a feed's own.
-FIRST_GIVEN_ID = 1_000_000_000_000
+# Ids that this service generates start here, so that they never equal an id of a feed.
+FIRST_GENERATED_ID = 1_000_000_000_000
 
-# What is answered as a number.
+# Room ids that the API returns as numbers.
 WHOLE_NUMBER = re.compile(r"0|-?[1-9][0-9]*")
 
+# What a client reports about an event. A repeated report must equal the stored one in all of it.
+CONTENT_FIELDS = ("hotel_id", "timestamp", "rpg_status", "room_id", "night_of_stay")
+API_FIELDS = ("id", *CONTENT_FIELDS)
 
-class Status(models.IntegerChoices):
+
+class EventStatus(models.IntegerChoices):
     BOOKING = 1
     CANCELLATION = 2
 
 
+class EventQuerySet(models.QuerySet["Event"]):
+    def has_id(self, id: int) -> bool:
+        return self.filter(pk=id).exists()
+
+    def has_hotel(self, hotel_id: int) -> bool:
+        return self.filter(hotel_id=hotel_id).exists()
+
+    def last_recorded(self) -> "Event | None":
+        return self.order_by("-recorded_at").first()
+
+
 class Event(models.Model):
-    """A booking or cancellation of one room for one night. A fact: it never changes."""
+    """A booking or cancellation of one room for one night. Events never change."""
 
     id = models.BigIntegerField(primary_key=True)
     hotel_id = models.BigIntegerField()
     timestamp = models.DateTimeField()
-    rpg_status = models.PositiveSmallIntegerField("RPG status", choices=Status)
+    rpg_status = models.PositiveSmallIntegerField("RPG status", choices=EventStatus)
     room_id = models.CharField(max_length=64)
     night_of_stay = models.DateField()
-    recorded_at = models.DateTimeField()  # when it reached this service
+    recorded_at = models.DateTimeField()  # when this service received it
+
+    objects = EventQuerySet.as_manager()
 
     class Meta:
         constraints = [
             models.CheckConstraint(
-                condition=models.Q(rpg_status__in=Status.values), name="booking_or_cancellation"
+                condition=models.Q(rpg_status__in=EventStatus.values), name="event_status"
             )
         ]
         indexes = [
@@ -45,47 +62,45 @@ class Event(models.Model):
         ]
 
     def __str__(self) -> str:
-        what = Status(self.rpg_status).label.lower()
-        return f"{what} {self.id} of hotel {self.hotel_id} for {self.night_of_stay}"
+        status = EventStatus(self.rpg_status).label.lower()
+        return f"{status} {self.id} of hotel {self.hotel_id} for {self.night_of_stay}"
 
     def content(self) -> dict[str, Any]:
-        """What a repeated report must equal."""
-        names = ("hotel_id", "timestamp", "rpg_status", "room_id", "night_of_stay")
-        return {name: getattr(self, name) for name in names}
+        """Return the values of ``CONTENT_FIELDS`` by name."""
+        return {name: getattr(self, name) for name in CONTENT_FIELDS}
 
 
-def spoken_room_id(room_id: str) -> int | str:
-    """A room's id as it is answered: a number where it reads as a plain whole number."""
+def format_room_id(room_id: str) -> int | str:
+    """Return the room id as the API shows it: a number if the text is a plain whole number."""
     return int(room_id) if WHOLE_NUMBER.fullmatch(room_id) else room_id
 
 
-def given_id(at: datetime) -> int:
-    """An id for an event that came without one: the microsecond it came, counted from 1970."""
-    return max(FIRST_GIVEN_ID, int(at.timestamp() * 1_000_000))
+def generate_event_id(at: datetime) -> int:
+    """Return an id for an event without one: the microseconds from 1970 to ``at``."""
+    return max(FIRST_GENERATED_ID, int(at.timestamp() * 1_000_000))
 
 
-class RenderedEvent(models.Func):
-    """An event as JSON text, rendered by the store: a page costs no model instances.
+class EventJSON(models.Func):
+    """An event as JSON text that the database renders. A page then needs no model instances.
 
-    It equals what ``EventSerializer`` answers, to the letter.
+    The text equals the rendered output of ``EventSerializer``, character by character.
     """
 
     output_field = models.TextField()
 
     def __init__(self) -> None:
-        names = ("id", "hotel_id", "timestamp", "rpg_status", "room_id", "night_of_stay")
-        super().__init__(*names)
+        super().__init__(*API_FIELDS)
 
     def as_sql(  # type: ignore[override]
         self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra: Any
     ) -> tuple[str, tuple[str, ...]]:
         columns = [compiler.compile(column)[0] for column in self.get_source_expressions()]
-        key, hotel, timestamp, status, room, night = columns
+        id, hotel, timestamp, status, room, night = columns
         if connection.vendor == "postgresql":
             seconds = "'YYYY-MM-DD\"T\"HH24:MI:SS.US'"
             timestamp = f"to_char({timestamp} AT TIME ZONE 'UTC', {seconds})"
             timestamp = f"replace({timestamp}, '.000000', '')"
-            # Most rooms are numbers, for which this is a third of the pattern's cost.
+            # Most room ids are numbers. The first test takes a third of the time of the pattern.
             room = (
                 f"CASE WHEN ltrim({room}, '0123456789') = '' AND left({room}, 1) > '0' "
                 f"OR {room} ~ '^({WHOLE_NUMBER.pattern})$' "
@@ -99,7 +114,7 @@ class RenderedEvent(models.Func):
                 f"THEN {room} ELSE json_quote({room}) END"
             )
         return (
-            f"""'{{"id":' || {key} || ',"hotel_id":' || {hotel}"""
+            f"""'{{"id":' || {id} || ',"hotel_id":' || {hotel}"""
             f""" || ',"timestamp":"' || {timestamp} || 'Z","rpg_status":' || {status}"""
             f""" || ',"room_id":' || {room} || ',"night_of_stay":"' || {night} || '"}}'""",
             (),

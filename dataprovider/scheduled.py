@@ -5,18 +5,17 @@ from datetime import datetime
 
 from django.conf import settings
 
+from common.http_client import RemoteServiceUnavailable
 from common.scheduled import Counts, ScheduledJob
 from common.time_budget import HasTimeLeft
-from dataprovider import services
-from dataprovider.events_api import EventsUnavailable
-from dataprovider.hotel import DEMO_HOTELS
+from dataprovider.demo.hotel import DEMO_HOTELS
+from dataprovider.demo.simulator import simulate_guest
 
 
 def simulate_events(*, at: datetime, has_time_left: HasTimeLeft) -> Counts:
     """Let guests of one demo hotel book or cancel."""
     rng = random.Random()
-    hotel_id = rng.choice(DEMO_HOTELS)
-    reported = services.simulate_events(hotel_id=hotel_id, at=at, chance=rng)
+    reported = simulate_guest(hotel_id=rng.choice(DEMO_HOTELS), at=at, rng=rng)
     return {"reported": reported}
 
 
@@ -25,6 +24,6 @@ SCHEDULED_JOBS = [
         name="simulate_events",
         run=simulate_events,
         every=settings.SIMULATE_SECONDS if settings.DEMO else None,
-        expected_errors=(EventsUnavailable,),
+        expected_errors=(RemoteServiceUnavailable,),
     ),
 ]

@@ -1,4 +1,4 @@
-"""The embedded broker: kombu's folder of files, with messages that are seen only when whole."""
+"""The embedded broker: kombu's filesystem transport with atomic writes."""
 
 from pathlib import Path
 from time import monotonic_ns
@@ -10,11 +10,11 @@ from kombu.utils.json import dumps
 
 
 class Channel(filesystem.Channel):
-    """Kombu writes a message where readers look for it, and they may find half of it."""
+    """Write each message to a hidden file first, so that no reader sees half a message."""
 
     def _put(self, queue: str, payload: Any, **kwargs: Any) -> None:  # type: ignore[override]
         folder = Path(self.data_folder_out)
-        # Readers take the oldest by name; a name that begins with a point is none of theirs.
+        # Readers take the oldest file by name and skip names that start with a dot.
         name = f"{monotonic_ns():020}_{uuid4()}.{queue}.msg"
         draft = folder / f".{name}"
         draft.write_text(dumps(payload))

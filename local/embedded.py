@@ -1,4 +1,4 @@
-"""What stands in for servers on a bare machine: files under DATA_DIR."""
+"""Embedded databases, broker and secrets: files in ``DATA_DIR`` instead of servers."""
 
 import os
 import secrets
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def sqlite_options() -> dict[str, Any]:
-    """Options for one writer beside many readers: WAL, and patience where another one writes."""
+    """Return options for concurrent processes: WAL, and a long wait for the write lock."""
     return {
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
@@ -17,7 +17,7 @@ def sqlite_options() -> dict[str, Any]:
 
 
 def broker_options(folder: Path) -> dict[str, Any]:
-    """Options of kombu's filesystem transport, with its folders made."""
+    """Create the folders of kombu's filesystem transport and return its options."""
     queues, control, processed = folder / "queues", folder / "control", folder / "processed"
     for path in (queues, control, processed):
         path.mkdir(parents=True, exist_ok=True)
@@ -32,9 +32,9 @@ def broker_options(folder: Path) -> dict[str, Any]:
 
 
 def load_or_create_secret(path: Path, *, bytes: int = 48) -> str:
-    """The secret kept in this file, made the first time; readable by its owner alone."""
+    """Return the secret in this file. Create it first if needed, readable only by its owner."""
     if not path.exists():
-        # Written aside and linked into place: processes that start at once agree on one.
+        # Linking fails if the file exists, so processes that start together use the same secret.
         draft = path.with_suffix(f".{os.getpid()}")
         draft.touch(mode=0o600)
         draft.write_text(secrets.token_urlsafe(bytes))

@@ -1,4 +1,4 @@
-"""``make run``: web, worker and beat on this machine, with a demo, until Ctrl-C."""
+"""``make run``: a demo with web, worker and beat on this machine, until Ctrl-C."""
 
 import os
 import shlex
@@ -22,12 +22,12 @@ from honcho.manager import Manager
 
 from common.checks import reject_unsafe_settings
 
-# A worker takes up to seven seconds to end; honcho would kill it after five.
+# A worker needs up to seven seconds to stop. Honcho's default is to kill it after five.
 honcho.manager.KILL_WAIT = 25
 
 
 class ParentOnlyTermination(ProcessManager):  # type: ignore[misc]
-    """Ask each process itself to end, not its children too: they end when their work has."""
+    """Send SIGTERM to each process but not to its children, so that they finish their work."""
 
     def terminate(self, pid: int) -> None:
         with suppress(ProcessLookupError):
@@ -46,7 +46,7 @@ def main() -> int:
     environ.Env.read_env(base / os.environ.get("ENV_FILE", ".env"))
     os.environ.setdefault("DEMO", "true")
     os.environ.setdefault("CLIENT_SANDBOX", "true")
-    # Only this machine can ask.
+    # The web server listens on 127.0.0.1 only.
     os.environ.setdefault("API_KEYS_REQUIRED", "false")
     os.environ.setdefault("RATE_LIMIT", "off")
     try:
@@ -59,8 +59,8 @@ def main() -> int:
 
     if not is_free(settings.PORT):
         print(
-            f"127.0.0.1:{settings.PORT} is taken, maybe by another `make run`. "
-            "Stop that one, or choose another port: make run PORT=8001",
+            f"Port {settings.PORT} is in use, perhaps by another `make run`. "
+            "Stop it, or choose another port: make run PORT=8001",
             file=sys.stderr,
         )
         return 1
@@ -80,7 +80,7 @@ def is_free(port: int) -> bool:
 
 
 def prepare() -> None:
-    """Bring the stores up to date, and fill new ones if this is a demo."""
+    """Migrate the databases, and fill new ones with demo data."""
     from django.conf import settings
     from django.core.management import call_command
 
@@ -92,9 +92,10 @@ def prepare() -> None:
 
 
 def reset_embedded_broker() -> None:
-    """Begin with empty queues, declared: wake-ups of an earlier run are void.
+    """Delete the messages of an earlier run and declare the queues.
 
-    Two processes that declare a queue at once could read each other's half-written file.
+    The queues are declared here, because two processes that declare a queue at the same time can
+    read each other's incomplete file.
     """
     from django.conf import settings
 
@@ -113,20 +114,20 @@ def greet() -> None:
     from django.conf import settings
 
     url = f"http://127.0.0.1:{settings.PORT}"
-    print(f"\n  What runs here   {url}/")
+    print(f"\n  Services         {url}/")
     if "dashboard" in settings.SERVICES:
-        print(f"  A hotel's year   {url}/dashboard?hotel_id=1")
+        print(f"  Dashboard        {url}/dashboard?hotel_id=1")
     if "repairjobs" in settings.SERVICES:
         print(f"  Repair jobs      {url}/jobs")
     print(f"  API              {url}/docs")
     if settings.SERVES_ALL and settings.IS_EMBEDDED:
         print(f"  Admin            {url}/admin/   {admin_credentials()}")
-    print(f"  Stores           {settings.DATA_DIR}")
+    print(f"  Data             {settings.DATA_DIR}")
     print("  Stop             Ctrl-C\n", flush=True)
 
 
 def admin_credentials() -> str:
-    """Name and password of the embedded stores' administrator, made the first time."""
+    """Return name and password of the demo's administrator. Create the user first if needed."""
     from django.conf import settings
     from django.contrib.auth.models import User
 
@@ -139,13 +140,13 @@ def admin_credentials() -> str:
 
 
 def commands(port: int, services: list[str]) -> dict[str, str]:
-    """The processes, each with its command line."""
+    """Return the command line of each process."""
     celery = f"{BIN}/celery --quiet -A config"
     return {
         "web": f"{BIN}/granian --interface wsgi --host 127.0.0.1 --port {port} --workers 1"
         f" --blocking-threads {WEB_THREADS} --backpressure {WEB_BACKLOG} --no-ws --log-level error"
         " config.wsgi:application",
-        # Threads: a child process that is killed would take the lock of its embedded queue along.
+        # Threads, because a killed child process would leave the embedded queue locked.
         "worker": f"{celery} worker --pool threads --concurrency {WORKERS}"
         f" --queues {','.join(services)} --without-gossip --without-mingle --without-heartbeat",
         "beat": f"{celery} beat -S celery.beat.Scheduler",
@@ -154,18 +155,18 @@ def commands(port: int, services: list[str]) -> dict[str, str]:
 
 @contextmanager
 def temporary_web_server(port: int, service: str) -> Iterator[None]:
-    """Let this machine alone ask one service, without keys, for as long as the block takes.
+    """Serve one service on 127.0.0.1 without API keys while the block runs.
 
-    :raises RuntimeError: if it does not start.
+    :raises RuntimeError: if the server does not start.
     """
     granian = shlex.split(commands(port, [service])["web"])
-    asking_no_key = {"SERVICES": service, "API_KEYS_REQUIRED": "false", "RATE_LIMIT": "off"}
-    with subprocess.Popen(granian, env=os.environ | asking_no_key) as web:  # noqa: S603
+    open_to_all = {"SERVICES": service, "API_KEYS_REQUIRED": "false", "RATE_LIMIT": "off"}
+    with subprocess.Popen(granian, env=os.environ | open_to_all) as web:  # noqa: S603
         try:
-            until = time.monotonic() + START_SECONDS
+            deadline = time.monotonic() + START_SECONDS
             while is_free(port):
-                if web.poll() is not None or time.monotonic() > until:
-                    raise RuntimeError(f"{service} does not start on port {port}")
+                if web.poll() is not None or time.monotonic() > deadline:
+                    raise RuntimeError(f"{service} did not start on port {port}")
                 time.sleep(0.05)
             yield
         finally:
@@ -180,7 +181,7 @@ def run_processes(port: int, services: list[str]) -> int:
     launcher = os.getpid()
 
     def hang_up(signum: int, frame: Any) -> None:
-        # The terminal has gone. Forked children inherit this handler, and leave it to us.
+        # The terminal was closed. Forked children inherit this handler but must not act on it.
         if os.getpid() == launcher:
             os.kill(launcher, signal.SIGTERM)
 
@@ -188,7 +189,3 @@ def run_processes(port: int, services: list[str]) -> int:
     manager.loop()
     is_stopped_by_hand = manager.returncode in {130, 143}
     return 0 if is_stopped_by_hand else int(manager.returncode or 0)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

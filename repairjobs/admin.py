@@ -200,9 +200,9 @@ class JobAdmin(PersonalDataAdmin):
         context = self.admin_site.each_context(request) | {
             "title": f"Mark these flags of {job} as seen?",
             "opts": self.opts,
-            "named": [flag.text for flag in unseen],
-            "sent": [("flag", flag.key) for flag in unseen],
-            "back": reverse("admin:repairjobs_job_change", args=[job.pk]),
+            "row_names": [flag.text for flag in unseen],
+            "hidden_fields": [("flag", flag.key) for flag in unseen],
+            "back_url": reverse("admin:repairjobs_job_change", args=[job.pk]),
         }
         return TemplateResponse(request, "common/admin/confirm.html", context)
 
@@ -265,7 +265,7 @@ class PartAdmin(ReadOnlyAdmin):
     ordering = ["-pk"]
 
 
-UNKNOWN_SMS = Eligibility(Q(state=SmsState.UNKNOWN), "is in doubt")
+UNKNOWN_SMS = Eligibility(Q(state=SmsState.UNKNOWN), "SMS whose outcome is unknown")
 
 
 @admin.register(Sms)

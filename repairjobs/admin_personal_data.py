@@ -8,13 +8,13 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
 from common.admin import ReadOnlyAdmin
-from common.api.permissions import PERSONAL_DATA
+from common.service import personal_data_permissions
 from repairjobs.integrations.phone_numbers import normalize_number
 
 
 def sees_personal_data(request: HttpRequest) -> bool:
     """Return whether the user sees names and phone numbers unmasked."""
-    return bool(request.user.has_perm(PERSONAL_DATA))
+    return bool(request.user.has_perms(personal_data_permissions()))
 
 
 class PersonalDataAdmin(ReadOnlyAdmin):

@@ -8,12 +8,12 @@ from functools import partial
 from django.conf import settings
 from django.utils import timezone
 
+from common.http_client import RemoteServiceUnavailable
 from common.scheduled import Counts, ScheduledJob
 from common.time_budget import HasTimeLeft
 from repairjobs.demo import simulator
 from repairjobs.integrations.client_database import ClientUnavailable
 from repairjobs.integrations.documents.base import DocumentsUnavailable
-from repairjobs.integrations.sandbox_api import SandboxUnavailable
 from repairjobs.models import Job
 from repairjobs.services import job_import, job_sync, reconciliation
 from repairjobs.services.outbox.base import TaskKind
@@ -107,6 +107,6 @@ SCHEDULED_JOBS = [
         name="simulate_client",
         run=simulate_client,
         every=settings.SIMULATE_SECONDS if settings.DEMO and settings.CLIENT_SANDBOX else None,
-        expected_errors=(SandboxUnavailable,),
+        expected_errors=(RemoteServiceUnavailable,),
     ),
 ]

@@ -14,19 +14,19 @@ from common.checks import reject_unsafe_settings
 
 logger = logging.getLogger(__name__)
 
-Answer = Mapping[str, Any]
+Result = Mapping[str, Any]
 
 
 class Context(Protocol):
-    """What the runtime says about an invocation."""
+    """The part of the runtime's context object that is used."""
 
     def get_remaining_time_in_millis(self) -> int: ...
 
 
-Handler = Callable[[Any, Context], Answer]
+Handler = Callable[[Any, Context], Result]
 
-# Seconds left for the step that is running when a job runs out of time: a page of the provider or
-# an SMS may take 25. Lambda kills the function at its timeout.
+# Seconds reserved for the step that is running when the time budget ends: one page of events or one
+# SMS can take 25. Lambda kills the function at its timeout.
 SPARE_SECONDS = 30
 
 
@@ -35,9 +35,9 @@ class TimeoutTooShort(Exception):
 
 
 def __getattr__(name: str) -> Handler:
-    """Create the handler that the runtime asks for at its start: ``http`` or a scheduled job.
+    """Create the handler that the runtime looks up: ``http`` or the name of a scheduled job.
 
-    Each function imports only what its own handler needs, so that it starts fast.
+    Created on demand, so that a function imports only the modules that its handler needs.
     """
     if name.startswith("_"):
         raise AttributeError(name)
@@ -45,15 +45,15 @@ def __getattr__(name: str) -> Handler:
 
 
 def _http_handler() -> Handler:
-    # Django sets itself up once more where it is a WSGI application.
-    with _runtime_s_log():
-        from serverless.http import answerer
+    # Importing the WSGI application calls django.setup() again, which replaces the log handlers.
+    with _keep_runtime_logging():
+        from serverless.http import create_handler
 
-        answer = answerer()
+        handle = create_handler()
 
-    def http(event: Any, context: Context) -> Answer:
+    def http(event: Any, context: Context) -> Result:
         close_old_connections()
-        return answer(event, context)
+        return handle(event, context)
 
     return http
 
@@ -67,7 +67,7 @@ def _scheduled_job_handler(name: str) -> Handler:
         raise AttributeError(str(error)) from error
     reject_unsafe_settings()
 
-    def handle(event: Any, context: Context) -> Answer:
+    def handle(event: Any, context: Context) -> Result:
         close_old_connections()
 
         def has_time_left() -> bool:
@@ -76,9 +76,9 @@ def _scheduled_job_handler(name: str) -> Handler:
         if not has_time_left():
             raise TimeoutTooShort(f"{name} needs a timeout of more than {SPARE_SECONDS} seconds")
         counts = run_job(job, at=timezone.now(), has_time_left=has_time_left)
-        answer = {**counts, "out_of_time": not has_time_left()}
-        logger.info("%s finished: %s", name, answer)
-        return answer
+        result = {**counts, "out_of_time": not has_time_left()}
+        logger.info("%s finished: %s", name, result)
+        return result
 
     return handle
 
@@ -89,13 +89,13 @@ def _set_up() -> None:
         from serverless.secrets import read_settings
 
         os.environ |= read_settings(secret)
-    with _runtime_s_log():
+    with _keep_runtime_logging():
         django.setup()
 
 
 @contextmanager
-def _runtime_s_log() -> Iterator[None]:
-    """Keep what the runtime logs by: it names the request in each line, and tears no traceback."""
+def _keep_runtime_logging() -> Iterator[None]:
+    """Restore the runtime's log handlers: they add the request id and keep tracebacks together."""
     root = logging.getLogger()
     handlers = root.handlers[:]
     yield

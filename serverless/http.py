@@ -1,4 +1,4 @@
-"""HTTP's door on AWS Lambda: events of API Gateway and of function URLs, answered by Django."""
+"""HTTP on AWS Lambda: Django answers events of API Gateway and of function URLs."""
 
 import string
 from collections.abc import Callable, Iterable
@@ -10,42 +10,44 @@ from django.urls import get_resolver
 
 from config.wsgi import Application, Environ, application
 
-# Sent as text; anything else is Base64 on its way through the gateway.
-TEXTS = ("text/", "application/json", "application/x-ndjson", "application/vnd.oai.openapi")
+# Media types that are sent as text. All others pass the gateway as Base64.
+TEXT_TYPES = ("text/", "application/json", "application/x-ndjson", "application/vnd.oai.openapi")
 
 
-def answerer() -> Callable[[dict[str, Any], Any], dict[str, Any]]:
-    """Make what answers an event, with every view imported before the first one comes."""
+def create_handler() -> Callable[[dict[str, Any], Any], dict[str, Any]]:
+    """Return the Lambda handler. Import all views now, not during the first request."""
     get_resolver().url_patterns  # noqa: B018
-    answer = make_lambda_handler(
-        as_seen_outside(application), binary_support=True, non_binary_content_type_prefixes=TEXTS
+    handle = make_lambda_handler(
+        with_caller_data(application),
+        binary_support=True,
+        non_binary_content_type_prefixes=TEXT_TYPES,
     )
-    return lambda event, context: answer(spelled_out(event), context)
+    return lambda event, context: handle(quote_urls(event), context)
 
 
-def spelled_out(event: dict[str, Any]) -> dict[str, Any]:
-    """The event with its path and query in ASCII: HTTP APIs give the path decoded."""
-    found = {name: event.get(name) for name in ("path", "rawPath", "rawQueryString")}
-    return event | {name: _spelled(text) for name, text in found.items() if text}
+def quote_urls(event: dict[str, Any]) -> dict[str, Any]:
+    """Percent-encode path and query of the event, because HTTP APIs decode the path."""
+    urls = {name: event.get(name) for name in ("path", "rawPath", "rawQueryString")}
+    return event | {name: _quote(url) for name, url in urls.items() if url}
 
 
-def as_seen_outside(application: Application) -> Application:
-    """Tell the application whence a request came and where it went, as its caller sees it."""
+def with_caller_data(application: Application) -> Application:
+    """Set the caller's address and the URL prefix of the stage from the gateway's event."""
 
-    def told(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
-        about = environ.get("apig_wsgi.request_context", {})
-        if "identity" in about:
-            # Payload 1.0, where X-Forwarded-For begins with what the caller made up, and a REST
-            # API's own address has the stage before the path.
-            environ["REMOTE_ADDR"] = about["identity"]["sourceIp"]
-            if _spelled(about["path"]) != environ["apig_wsgi.full_event"]["path"]:
-                environ["SCRIPT_NAME"] = f"/{about['stage']}"
+    def wrapper(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        context = environ.get("apig_wsgi.request_context", {})
+        if "identity" in context:
+            # Payload 1.0. X-Forwarded-For may start with a forged address. The URL of a REST API
+            # has its stage before the path.
+            environ["REMOTE_ADDR"] = context["identity"]["sourceIp"]
+            if _quote(context["path"]) != environ["apig_wsgi.full_event"]["path"]:
+                environ["SCRIPT_NAME"] = f"/{context['stage']}"
         if cookie := environ.get("HTTP_COOKIE"):
             environ["HTTP_COOKIE"] = cookie.encode(errors="replace").decode("latin1")
         return application(environ, start_response)
 
-    return told
+    return wrapper
 
 
-def _spelled(text: str) -> str:
+def _quote(text: str) -> str:
     return quote(text, safe=string.punctuation, errors="replace")

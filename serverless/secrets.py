@@ -1,4 +1,4 @@
-"""Settings that are secrets, from AWS Secrets Manager."""
+"""Secret settings from AWS Secrets Manager."""
 
 import json
 
@@ -6,14 +6,14 @@ from botocore.session import get_session
 
 
 def read_settings(secret: str) -> dict[str, str]:
-    """The settings by name that a secret holds as a JSON object.
+    """Return the settings that a secret contains as a JSON object of strings.
 
-    :param secret: its ARN.
-    :raises ValueError: if it holds anything else.
+    :param secret: the ARN.
+    :raises ValueError: if the secret contains anything else.
     """
     client = get_session().create_client("secretsmanager")
-    found = json.loads(client.get_secret_value(SecretId=secret)["SecretString"])
-    if not isinstance(found, dict) or not all(isinstance(each, str) for each in found.values()):
-        # Not what it holds: this goes to the log.
-        raise ValueError("SETTINGS_SECRET holds no JSON object of texts")
-    return found
+    values = json.loads(client.get_secret_value(SecretId=secret)["SecretString"])
+    if not isinstance(values, dict) or not all(isinstance(value, str) for value in values.values()):
+        # The message is logged, so it must not contain the secret.
+        raise ValueError("SETTINGS_SECRET must be a JSON object of strings")
+    return values

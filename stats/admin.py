@@ -9,7 +9,7 @@ class DailyTotalAdmin(ReadOnlyAdmin):
     list_display = fields = ["day", "customer_id", "type", "messages", "amount"]
     readonly_fields = ["amount"]
     search_fields = ["=customer_id"]
-    search_help_text = "Number of a customer"
+    search_help_text = "Customer id"
     date_hierarchy = "day"
     ordering = ["-day", "customer_id", "type"]
 
@@ -19,6 +19,6 @@ class MessageAdmin(ReadOnlyAdmin):
     list_display = fields = ["uuid", "customer_id", "type", "amount", "timestamp"]
     readonly_fields = ["amount"]
     search_fields = ["=uuid", "=customer_id"]
-    search_help_text = "UUID, number of a customer"
+    search_help_text = "UUID or customer id"
     date_hierarchy = "timestamp"
     ordering = ["-timestamp", "-uuid"]

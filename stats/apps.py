@@ -10,21 +10,22 @@ class StatsConfig(ServiceConfig):
     default = True
     name = "stats"
     verbose_name = "Stats"
-    summary = "Counts billable messages: how many, and how much, per customer, type and day."
+    summary = "Counts billable messages and their amounts per customer, type and day."
     links = [
-        ("What every customer came to", "/stats"),
-        ("Customer 1, month by month", "/stats?customerId=1&interval=month"),
+        ("Totals per customer", "/stats"),
+        ("Customer 1 by month", "/stats?customerId=1&interval=month"),
         ("Messages", "/messages"),
         ("API", "/docs/stats"),
     ]
     commands = [
         (
-            "Count a message; send it twice, and it still counts once",
+            "Record a message. Send it twice: it counts once.",
             "{url}/messages -H 'Content-Type: application/json' -d '"
             '{"customerId": 1, "type": "A", "amount": "0.012", '
             '"uuid": "a596b362-08be-419f-8070-9c3055566e7c"}\'',
         ),
     ]
+    parameter_examples = {"uuid": "a596b362-08be-419f-8070-9c3055566e7c"}
     admin_pages = [
         AdminPage("dailytotal", "calendar_month"),
         AdminPage("message", "receipt_long"),
@@ -43,17 +44,17 @@ class StatsConfig(ServiceConfig):
             return {}
         return {
             "stats_last_message_seconds": (
-                "When the last message was processed, in seconds since 1970.",
+                "Unix time at which the last message was processed.",
                 last.timestamp(),
             )
         }
 
     def admin_widgets(self, *, can_view: CanView, at: datetime) -> Iterable[Widget]:
-        from stats.cards import cards
+        from stats.widgets import admin_widgets
 
-        return cards(can_view=can_view, at=at)
+        return admin_widgets(can_view=can_view, at=at)
 
     def wrap_wsgi(self, application: WSGIApplication) -> WSGIApplication:
-        from stats.api.door import wrap_wsgi
+        from stats.api.fast_path import wrap_wsgi
 
         return wrap_wsgi(application)

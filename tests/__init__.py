@@ -1,7 +1,7 @@
 import pytest
 
-# So that an assertion in what tests share says what it saw.
+# Shared test code reports values of failed assertions as test modules do.
 pytest.register_assert_rewrite(
     *(f"tests.{name}" for name in ("compose", "processes", "servers")),
-    *(f"tests.{name}" for name in ("aws_lambda", "dashboard", "stats", "support")),
+    *(f"tests.{name}" for name in ("common", "dashboard", "serverless", "stats", "support")),
 )

@@ -4,5 +4,5 @@ from common.time_budget import HasTimeLeft
 
 
 def after(count: int) -> HasTimeLeft:
-    """Time that is over when it has been asked for so often."""
+    """Return a time budget that is used up when it is checked for the ``count``-th time."""
     return chain(repeat(True, count - 1), repeat(False)).__next__

@@ -1,7 +1,7 @@
-"""Real servers for tests: those that the environment names, else on the standard ports, else ours.
+"""Real servers for tests: PostgreSQL, MariaDB and Redis.
 
-Ours are started from what is installed, on free ports of 127.0.0.1 with their data in a new folder,
-and can be stopped and started again.
+Tests use the server that the environment names. Without one they start the installed program on a
+free port of 127.0.0.1, with its data in a new folder; a test can stop it and start it again.
 """
 
 import atexit
@@ -23,21 +23,28 @@ import redis
 
 from tests.processes import eventually, free_port
 
-# What many a MariaDB beside each other can do with.
-SMALL = ["--innodb-buffer-pool-size=64M", "--innodb-log-file-size=16M", "--key-buffer-size=1M"]
+# Tests kill servers, but they never cut the power: what a server wrote survives without fsync.
+FAST_POSTGRES = ["-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"]
+FAST_MARIADB = ["--innodb-flush-log-at-trx-commit=2", "--innodb-flush-method=nosync"]
+# Several MariaDB servers run at the same time.
+SMALL_MARIADB = [
+    "--innodb-buffer-pool-size=64M",
+    "--innodb-log-file-size=16M",
+    "--key-buffer-size=1M",
+]
 
 
 class NoServer(Exception):
-    """None answers, and none could be started."""
+    """No server answers, and none could be started."""
 
 
 class Server(ABC):
-    """A server of our own."""
+    """A server that tests start, stop and start again."""
 
     variable: str
-    standard: str
+    standard_url: str
     stop_signal = signal.SIGTERM
-    # Who it runs as, where that matters.
+    # The system user of its process; None for the user of the tests.
     user: str | None = None
 
     def __init__(self, folder: Path) -> None:
@@ -51,18 +58,18 @@ class Server(ABC):
 
     @staticmethod
     @abstractmethod
-    def ask(url: str) -> None:
-        """Do nothing, if a server answers there and lets us in; else raise its client's error."""
+    def check_connection(url: str) -> None:
+        """Open and close a connection; raise the client library's error if that fails."""
 
     @abstractmethod
     def prepare(self) -> None:
-        """Make the folder of its data."""
+        """Create the data folder."""
 
     @abstractmethod
     def command(self) -> list[str]: ...
 
     def start(self) -> None:
-        """Start it, the first time or again; it answers when this returns."""
+        """Start the server and wait until it answers."""
         if not (self.folder / "prepared").exists():
             self.prepare()
             (self.folder / "prepared").touch()
@@ -78,40 +85,40 @@ class Server(ABC):
 
     def is_up(self) -> bool:
         if self.process is None or self.process.poll() is not None:
-            raise NoServer(f"{type(self).__name__} ended: {self.last_words()}")
-        return why_not(type(self), self.url) is None
+            raise NoServer(f"{type(self).__name__} ended: {self.log_tail()}")
+        return connection_error(type(self), self.url) is None
 
-    def last_words(self) -> str:
+    def log_tail(self) -> str:
         return (self.folder / "log").read_bytes()[-500:].decode(errors="replace")
 
     def stop(self) -> None:
-        """End it as its service manager would, connections or not."""
+        """End the server as its service manager would, even with open connections."""
         if self.process is not None:
             self.process.send_signal(self.stop_signal)
             self.process.wait(60)
             self.process = None
 
     def kill(self) -> None:
-        """End it at once, as a power cut would."""
+        """End the server with SIGKILL."""
         if self.process is not None:
             self.process.kill()
             self.process.wait()
             self.process = None
 
     def run(self, *command: str) -> None:
-        """Run a command that makes its folder."""
-        done = subprocess.run(
+        """Run a command that prepares the data folder."""
+        result = subprocess.run(
             command, user=self.user, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
-        if done.returncode:
-            raise NoServer(f"{command[0]}: {done.stdout[-500:]}")
+        if result.returncode:
+            raise NoServer(f"{command[0]}: {result.stdout[-500:]}")
 
 
 class Postgres(Server):
     variable = "POSTGRES_URL"
-    standard = "postgres://postgres@127.0.0.1:5432"
-    stop_signal = signal.SIGINT  # at once: SIGTERM waits until the last client has gone
-    # It refuses to be run by root.
+    standard_url = "postgres://postgres@127.0.0.1:5432"
+    stop_signal = signal.SIGINT  # SIGTERM would wait for the last client to disconnect
+    # PostgreSQL refuses to run as root.
     user = "postgres" if os.getuid() == 0 else None
 
     @property
@@ -119,38 +126,39 @@ class Postgres(Server):
         return f"postgres://postgres@127.0.0.1:{self.port}"
 
     @staticmethod
-    def ask(url: str) -> None:
+    def check_connection(url: str) -> None:
         psycopg2.connect(f"{url}/postgres", connect_timeout=3).close()
 
     def prepare(self) -> None:
         if self.user:
             shutil.chown(self.folder, self.user)
         data = str(self.folder / "data")
-        self.run(self._program("initdb"), "-A", "trust", "-U", "postgres", "-D", data)
+        self.run(self._program("initdb"), "-N", "-A", "trust", "-U", "postgres", "-D", data)
 
     def command(self) -> list[str]:
         place = ["-D", str(self.folder / "data"), "-k", str(self.folder)]
-        return [self._program("postgres"), *place, "-h", "127.0.0.1", "-p", str(self.port)]
+        address = ["-h", "127.0.0.1", "-p", str(self.port)]
+        return [self._program("postgres"), *place, *address, *FAST_POSTGRES]
 
     def _program(self, name: str) -> str:
-        """Debian keeps them off the PATH, by version."""
-        found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
-        return str(found[-1]) if found else _installed(name)
+        """Return the path of a PostgreSQL program; Debian keeps them in a folder per version."""
+        versions = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
+        return str(versions[-1]) if versions else _installed(name)
 
 
 class MariaDB(Server):
-    """Root may do everything, without a password."""
+    """MariaDB, where root needs no password."""
 
     variable = "MYSQL_URL"
-    standard = "mysql://root@127.0.0.1:3306"
+    standard_url = "mysql://root@127.0.0.1:3306"
 
     @property
     def url(self) -> str:
         return f"mysql://root@127.0.0.1:{self.port}"
 
     @staticmethod
-    def ask(url: str) -> None:
-        pymysql.connect(**place_of(url), connect_timeout=3).close()
+    def check_connection(url: str) -> None:
+        pymysql.connect(**connection_parameters(url), connect_timeout=3).close()
 
     def prepare(self) -> None:
         self.run(
@@ -166,10 +174,12 @@ class MariaDB(Server):
         place = [f"--datadir={self.folder / 'data'}", f"--socket={self.folder / 'socket'}"]
         listen = ["--bind-address=127.0.0.1", f"--port={self.port}"]
         program = [_installed("mariadbd"), "--no-defaults", *self._as_root()]
-        return [*program, *place, *listen, *SMALL]
+        return [*program, *place, *listen, *FAST_MARIADB, *SMALL_MARIADB]
 
     def connected(self, database: str | None = None) -> "pymysql.Connection[Any]":
-        return pymysql.connect(**place_of(self.url), database=database, autocommit=True)
+        return pymysql.connect(
+            **connection_parameters(self.url), database=database, autocommit=True
+        )
 
     def _as_root(self) -> list[str]:
         return ["--user=root"] if os.getuid() == 0 else []
@@ -177,19 +187,19 @@ class MariaDB(Server):
 
 class Redis(Server):
     variable = "REDIS_URL"
-    standard = "redis://127.0.0.1:6379"
+    standard_url = "redis://127.0.0.1:6379"
 
     @property
     def url(self) -> str:
         return f"redis://127.0.0.1:{self.port}"
 
     @staticmethod
-    def ask(url: str) -> None:
+    def check_connection(url: str) -> None:
         with redis.Redis.from_url(url, socket_connect_timeout=3) as client:
             client.ping()
 
     def prepare(self) -> None:
-        """It keeps nothing."""
+        """Do nothing: this Redis stores no files."""
 
     def command(self) -> list[str]:
         place = ["--port", str(self.port), "--bind", "127.0.0.1"]
@@ -198,71 +208,76 @@ class Redis(Server):
 
 def _installed(program: str) -> str:
     path = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin"
-    if found := shutil.which(program, path=path):
-        return found
+    if executable := shutil.which(program, path=path):
+        return executable
     raise NoServer(f"{program} is not installed")
 
 
-def place_of(url: str) -> dict[str, Any]:
-    """PyMySQL's words for a URL."""
-    place = environ.Env.db_url_config(f"{url}/mysql")
-    port = int(place["PORT"] or 3306)
+def connection_parameters(url: str) -> dict[str, Any]:
+    """Return PyMySQL's arguments for a URL."""
+    config = environ.Env.db_url_config(f"{url}/mysql")
     return {
-        "host": place["HOST"],
-        "port": port,
-        "user": place["USER"],
-        "password": place["PASSWORD"],
+        "host": config["HOST"],
+        "port": int(config["PORT"] or 3306),
+        "user": config["USER"],
+        "password": config["PASSWORD"],
     }
 
 
-def why_not(kind: type[Server], url: str) -> Exception | None:
-    """What keeps us from using the server there; None if nothing does."""
+def connection_error(kind: type[Server], url: str) -> Exception | None:
+    """Return why no connection to this URL can be made; None if one can."""
     try:
-        kind.ask(url)
+        kind.check_connection(url)
     except (psycopg2.Error, pymysql.MySQLError, redis.RedisError) as error:
         return error
     return None
 
 
-def find(kind: type[Server]) -> str:
-    """The URL of a server of this kind, which is running when this returns.
+def server_url(kind: type[Server]) -> str:
+    """Return the URL of a running server of this kind.
 
-    One that we started ends with this process; whoever we start finds it in the environment.
+    It is the server that the environment names; else a new one, if its program is installed; else
+    the one on the standard port. A new server ends with this process, and the processes that this
+    process starts find its URL in the environment.
 
     :raises NoServer:
     """
-    named = os.environ.get(kind.variable)
-    error = why_not(kind, named or kind.standard)
-    if error is None:
-        return named or kind.standard
-    if named:
-        raise NoServer(f"{kind.variable}: {error}") from error
-    until_we_end = ExitStack()
-    os.environ[kind.variable] = until_we_end.enter_context(our_own(kind)).url
-    atexit.register(until_we_end.close)
-    return os.environ[kind.variable]
+    if named := os.environ.get(kind.variable):
+        if error := connection_error(kind, named):
+            raise NoServer(f"{kind.variable}: {error}") from error
+        return named
+    at_exit = ExitStack()
+    try:
+        url = at_exit.enter_context(new_server(kind)).url
+    except NoServer:
+        if connection_error(kind, kind.standard_url):
+            raise
+        url = kind.standard_url
+    atexit.register(at_exit.close)
+    os.environ[kind.variable] = url
+    return url
 
 
 @contextmanager
-def on_its_own(kind: type[Server]) -> Iterator[str]:
-    """The URL of a server for one test alone, unless the environment names the one to use.
+def server_for_one_test(kind: type[Server]) -> Iterator[str]:
+    """Start a server for one test and return its URL, unless the environment names a server.
 
     :raises NoServer:
     """
     if kind.variable in os.environ:
-        yield find(kind)
+        yield server_url(kind)
         return
-    with our_own(kind) as server:
+    with new_server(kind) as server:
         yield server.url
 
 
 @contextmanager
-def our_own(kind: type[Server]) -> Iterator[Server]:
-    """A server that is gone with its data at the end.
+def new_server(kind: type[Server]) -> Iterator[Server]:
+    """Start a server; stop it and delete its data at the end of the block.
 
     :raises NoServer:
     """
-    # Not in pytest's folders, which are closed to the user that PostgreSQL runs as.
+    # The system user of PostgreSQL may not read pytest's folders.
     with tempfile.TemporaryDirectory(prefix=f"{kind.__name__.lower()}-") as folder:
         server = kind(Path(folder))
         try:

@@ -1,21 +1,19 @@
-"""The project's settings for tests: stores of their own, no ``.env``.
+"""The project's settings for tests, with databases of their own and without ``.env``.
 
-Embedded stores in a new folder; with STORES=real the servers that production has, as
-``tests.servers`` finds or starts them.
+The databases are SQLite files in a new folder. With TEST_DATABASES=servers they are on PostgreSQL
+and MariaDB, which ``tests.servers`` finds or starts.
 """
 
-import atexit
 import os
-import secrets
-import shutil
-import tempfile
 
-from tests.servers import MariaDB, NoServer, Postgres, find
+from tests.processes import RUN, RUN_FOLDER
+from tests.servers import MariaDB, NoServer, Postgres, server_url
 
-_folder = tempfile.mkdtemp(prefix="tests-")
-atexit.register(shutil.rmtree, _folder, ignore_errors=True)
+# Each worker of pytest-xdist has a folder of its own.
+_folder = RUN_FOLDER / os.environ.get("PYTEST_XDIST_WORKER", "main")
+_folder.mkdir(exist_ok=True)
 
-_ours = {
+_project_variables = {
     "DEBUG",
     "DEMO",
     "PORT",
@@ -25,14 +23,15 @@ _ours = {
     "TRUST_PROXY",
     "HTTPS",
 }
+_project_prefixes = ("SMS_", "VONAGE_", "CLIENT_", "RATE_", "TRUST_")
 for name in list(os.environ):
-    if name in _ours or name.startswith(("SMS_", "VONAGE_", "CLIENT_", "RATE_", "TRUST_")):
+    if name in _project_variables or name.startswith(_project_prefixes):
         del os.environ[name]
-os.environ |= {"DATA_DIR": _folder, "ENV_FILE": os.devnull}
+os.environ |= {"DATA_DIR": str(_folder), "ENV_FILE": os.devnull}
 
-IS_REAL = os.environ.get("STORES") == "real"
-# What the session says before it ends.
-MISSING = []
+ON_SERVERS = os.environ.get("TEST_DATABASES", "embedded") == "servers"
+# Why the session ends before its first test.
+MISSING_SERVERS = []
 for alias, variable, kind in [
     ("default", "DATABASE_URL", Postgres),
     ("dataprovider", "DATAPROVIDER_DATABASE_URL", Postgres),
@@ -41,16 +40,14 @@ for alias, variable, kind in [
     ("client", "CLIENT_DATABASE_URL", MariaDB),
 ]:
     os.environ[variable] = ""
-    if IS_REAL:
+    if ON_SERVERS:
         try:
-            os.environ[variable] = f"{find(kind)}/{alias}"
+            os.environ[variable] = f"{server_url(kind)}/{alias}"
         except NoServer as error:
-            MISSING.append(f"NOT TESTED on {kind.__name__}, as none answers: {error}")
-if IS_REAL:
-    os.environ["SECRET_KEY"] = "for tests alone"
+            MISSING_SERVERS.append(f"NOT TESTED on {kind.__name__}, which does not answer: {error}")
+if ON_SERVERS:
+    os.environ["SECRET_KEY"] = "only for tests"
     os.environ["SMS_BACKEND"] = "console"
-# Runs beside each other on one server keep apart; the workers of a run inherit its name.
-RUN = os.environ.setdefault("TEST_RUN", secrets.token_hex(4))
 
 from config.settings import *  # noqa: E402, F403
 from config.settings import DATA_DIR, DATABASES, FOREIGN_DATABASES  # noqa: E402
@@ -60,6 +57,8 @@ for alias, database in DATABASES.items():
     if database["ENGINE"].endswith("sqlite3"):
         # Between threads, SQLite in memory says "table is locked" where a WAL file waits.
         database["TEST"]["NAME"] = str(DATA_DIR / f"test_{alias}.sqlite3")
+        # A test database need not survive a power cut.
+        database["OPTIONS"]["init_command"] += " PRAGMA synchronous=OFF;"
     else:
         database["TEST"]["NAME"] = f"test_{alias}_{RUN}"
     if database["ENGINE"].endswith("mysql"):
@@ -68,10 +67,10 @@ for alias in FOREIGN_DATABASES:
     DATABASES[alias]["TEST"]["MIGRATE"] = False
 
 CLIENT_SANDBOX = True
-# Each test of closed doors closes them.
+# A test that needs API keys or a rate limit turns them on.
 API_KEYS_REQUIRED = False
 RATE_LIMIT = ""
-# Each test that wants a MongoDB says so.
+# A test that needs MongoDB asks for a fixture.
 MONGO_URL = ""
 VONAGE_SIGNATURE_SECRET = "a secret that the fake and the tests share, and nobody else in the world"
 DATA_PROVIDER_URL = "http://provider.test"

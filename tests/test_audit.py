@@ -37,12 +37,12 @@ def audit(monkeypatch):
         ([UNKNOWN], 0, "Audited 0 of 1 packages; no advisories can be had here for 1\n"),
     ],
 )
-def test_an_audit_fails_for_what_is_known_alone(audit, capsys, packages, code, said):
+def test_the_audit_fails_only_for_known_vulnerabilities(audit, capsys, packages, code, said):
     assert audit(json.dumps({"dependencies": packages})) == code
     assert capsys.readouterr().out == said
 
 
-def test_an_audit_that_reaches_nobody_says_so_and_goes_on(audit, capsys):
+def test_the_audit_passes_with_a_message_if_no_advisories_are_available(audit, capsys):
     assert audit("", "Traceback\nConnectionError: no such host") == 0
     assert capsys.readouterr().out == (
         "Not audited, as the advisories cannot be had: ConnectionError: no such host\n"

@@ -1,4 +1,4 @@
-"""The services of docker-compose.yml by their very commands, as processes, on real servers."""
+"""The commands of docker-compose.yml, run as processes on real database servers."""
 
 import collections
 import itertools
@@ -28,10 +28,18 @@ from tests.processes import (
     free_port,
     running,
 )
-from tests.servers import MariaDB, NoServer, Postgres, Redis, find, on_its_own, place_of
+from tests.servers import (
+    MariaDB,
+    NoServer,
+    Postgres,
+    Redis,
+    connection_parameters,
+    server_for_one_test,
+    server_url,
+)
 from tests.support.repairjobs.mongod import mongo_server_url  # noqa: F401 - a fixture
 
-# One stack for all of them, and in this order: the last ones stop what the first ones use.
+# All tests share one stack and run in this order: the last tests stop its processes.
 pytestmark = pytest.mark.processes
 
 EVENT = {
@@ -48,12 +56,12 @@ MESSAGE = {
     "amount": "0.012",
     "uuid": "a596b362-08be-419f-8070-9c3055566e7c",
 }
-# What .env may set, and the file leaves to it.
+# Variables that .env may set.
 FASTER = {"API_KEYS_REQUIRED": "false", "INGEST_SECONDS": "1", "COLLECT_SECONDS": "1"}
 
 
 class Stack:
-    """The containers' commands and environment, with this machine's addresses for theirs."""
+    """Commands and environment of the containers, with addresses of this machine."""
 
     def __init__(self, folder: Path, postgres: str, mariadb: str, mongo: str, redis: str) -> None:
         self.folder = folder
@@ -74,23 +82,23 @@ class Stack:
         return f"http://127.0.0.1:{self.ports.setdefault(name, free_port())}{path}"
 
     def env(self, service: str, name: str) -> dict[str, str]:
-        """What the file sets, here; each container has a folder of its own."""
-        said = environment_of(service, {"SECRET_KEY": "of this test alone"})
-        for variable, value in said.items():
+        """Return the container's environment for this machine, with its own data folder."""
+        variables = environment_of(service, {"SECRET_KEY": "of this test alone"})
+        for variable, value in variables.items():
             for theirs, here in self.addresses.items():
                 value = value.replace(theirs, here)
-            said[variable] = value
+            variables[variable] = value
         folder = self.folder / name
         folder.mkdir(exist_ok=True)
         path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-        return environment(folder) | said | FASTER | {"DATA_DIR": str(folder), "PATH": path}
+        return environment(folder) | variables | FASTER | {"DATA_DIR": str(folder), "PATH": path}
 
     def here(self, name: str, words: list[str]) -> list[str]:
-        """A command on the port that is the container's on this machine."""
+        """Return a command with the container's port on this machine."""
         return [word.replace("8000", self.url(name).rpartition(":")[2]) for word in words]
 
     def start(self, service: str, name: str | None = None):
-        """The service as a process; under another name, one more of it."""
+        """Start the service as a process. Another name starts a second process of it."""
         name = name or service
         return running(self.env(service, name), *self.here(name, command_of(service)))
 
@@ -111,12 +119,12 @@ class Stack:
         )
 
     def output(self) -> str:
-        """What all workers for repair jobs printed."""
+        """Return the output of all workers for repair jobs."""
         logs = self.folder.glob("worker-repairjobs*/output.log")
         return "".join(log.read_text() for log in logs)
 
     def in_mariadb(self, statement: str, values: list[object] | None = None) -> list[tuple]:
-        place = place_of(self.mariadb)
+        place = connection_parameters(self.mariadb)
         with pymysql.connect(**place, autocommit=True) as session, session.cursor() as cursor:
             cursor.execute(statement, values)
             return list(cursor.fetchall())
@@ -139,8 +147,10 @@ def stack(tmp_path_factory, mongo_server_url):  # noqa: F811
     folder = tmp_path_factory.mktemp("stack")
     with ExitStack() as servers:
         try:
-            redis = servers.enter_context(on_its_own(Redis))
-            stack = Stack(folder, find(Postgres), find(MariaDB), mongo_server_url, f"{redis}/14")
+            redis = servers.enter_context(server_for_one_test(Redis))
+            stack = Stack(
+                folder, server_url(Postgres), server_url(MariaDB), mongo_server_url, f"{redis}/14"
+            )
         except NoServer as error:
             reason = f"NOT TESTED, the full stack: {error}"
             pytest.fail(reason) if os.environ.get("CI") == "true" else pytest.skip(reason)
@@ -154,29 +164,29 @@ def stack(tmp_path_factory, mongo_server_url):  # noqa: F811
         yield stack
 
 
-def test_a_message_is_counted(stack):
-    sent = requests.post(stack.url("web", "/messages"), json=MESSAGE, timeout=PATIENCE)
-    assert sent.status_code == 201
+def test_a_posted_message_is_counted(stack):
+    response = requests.post(stack.url("web", "/messages"), json=MESSAGE, timeout=PATIENCE)
+    assert response.status_code == 201
 
     totals = requests.get(stack.url("web", "/stats"), timeout=PATIENCE).json()
 
     assert totals == [{"customerId": 1, "type": "A", "count": 1, "totalAmount": "0.012"}]
 
 
-def test_an_event_comes_to_the_dashboard_from_the_other_process(stack):
-    sent = requests.post(stack.url("dataprovider", "/events"), json=EVENT, timeout=PATIENCE)
-    assert sent.status_code == 201
+def test_an_event_of_the_other_process_reaches_the_dashboard(stack):
+    response = requests.post(stack.url("dataprovider", "/events"), json=EVENT, timeout=PATIENCE)
+    assert response.status_code == 201
 
-    asked = stack.url("web", "/dashboard?hotel_id=7&year=2020&period=year")
+    url = stack.url("web", "/dashboard?hotel_id=7&year=2020&period=year")
 
     eventually(
-        lambda: requests.get(asked, timeout=PATIENCE).json()["total"]["bookings"] == 1,
-        "worker and beat bring the event",
+        lambda: requests.get(url, timeout=PATIENCE).json()["total"]["bookings"] == 1,
+        "worker and beat ingest the event",
     )
 
 
 def statuses(stack):
-    """What the client's table says."""
+    """Return the status of each job in the client's table."""
     return dict(stack.in_mariadb(f"SELECT Job_id, Job_status FROM {stack.name}_client.Jobs"))
 
 
@@ -188,63 +198,65 @@ def add_job(stack, job_id):
     )
 
 
-def test_a_row_of_the_clients_is_opened_and_its_customer_texted(stack):
+def test_a_new_row_of_the_client_is_opened_and_its_customer_gets_an_sms(stack):
     add_job(stack, 123)
 
-    eventually(lambda: statuses(stack)[123] == "OPENED", "it is opened in the client's table")
-    asked = stack.url("web", "/jobs/123")
+    eventually(lambda: statuses(stack)[123] == "OPENED", "the job is opened in the client's table")
+    url = stack.url("web", "/jobs/123")
     eventually(
-        lambda: requests.get(asked, timeout=PATIENCE).json().get("job_status") == "OPENED",
-        "MongoDB's document says so",
+        lambda: requests.get(url, timeout=PATIENCE).json().get("job_status") == "OPENED",
+        "the document in MongoDB is updated",
     )
     assert stack.output().count("+447700900123") == 1
 
 
+@pytest.mark.full
 def test_every_container_is_healthy(stack):
     for service in ("web", "dataprovider", "worker", "worker-repairjobs", "beat"):
         eventually(lambda: stack.is_healthy(service), f"{service} is healthy")  # noqa: B023
 
 
-def test_the_data_provider_carries_nothing_else(stack):
+def test_the_data_provider_serves_no_other_service(stack):
     for path in ("/stats", "/jobs", "/dashboard", "/admin/"):
         assert requests.get(stack.url("dataprovider", path), timeout=PATIENCE).status_code == 404
 
 
-def test_nobody_has_made_up_jobs_where_the_client_is_on_a_server(stack):
+def test_the_sandbox_is_off_if_the_client_is_on_a_server(stack):
     assert requests.get(stack.url("web", "/client/jobs"), timeout=PATIENCE).status_code == 404
 
 
+@pytest.mark.full
 def test_migrating_again_changes_nothing(stack):
     again = stack.migrate()
 
     assert again.returncode == 0, again.stderr
-    assert "Made" not in again.stdout
+    assert "Created" not in again.stdout
 
 
-def test_texts_of_every_language_fit_in_the_made_databases(stack):
-    made = stack.in_mariadb(
+def test_the_created_databases_store_full_unicode(stack):
+    charsets = stack.in_mariadb(
         "SELECT DISTINCT default_character_set_name FROM information_schema.schemata "
         "WHERE schema_name LIKE %s",
         [f"{stack.name}%"],
     )
 
-    assert made == [("utf8mb4",)]
+    assert charsets == [("utf8mb4",)]
 
 
 class Sender(threading.Thread):
-    """Sends messages to one of several addresses, and what was not accepted to the next."""
+    """Sends messages to several URLs in turn. Repeats each at the next URL until it is accepted."""
 
     def __init__(self, urls: list[str], customer_id: int) -> None:
         super().__init__()
         self.urls = itertools.cycle(urls)
         self.customer_id = customer_id
-        self.is_enough = threading.Event()
+        self.is_stopped = threading.Event()
         self.accepted: list[str] = []
-        self.refused: collections.Counter[str] = collections.Counter()
+        self.errors: collections.Counter[str] = collections.Counter()
 
     def run(self) -> None:
         with requests.Session() as session:
-            while not self.is_enough.is_set():
+            while not self.is_stopped.is_set():
                 uuid = str(uuid4())
                 message = MESSAGE | {"customerId": self.customer_id, "uuid": uuid}
                 while not self.is_accepted(session, message):
@@ -253,44 +265,46 @@ class Sender(threading.Thread):
 
     def is_accepted(self, session: requests.Session, message: dict[str, object]) -> bool:
         try:
-            answer = session.post(f"{next(self.urls)}/messages", json=message, timeout=30)
+            response = session.post(f"{next(self.urls)}/messages", json=message, timeout=30)
         except requests.ConnectionError as error:
-            self.refused[type(error).__name__] += 1
+            self.errors[type(error).__name__] += 1
             return False
-        if answer.status_code not in {200, 201}:
-            self.refused[str(answer.status_code)] += 1
-        return answer.ok
+        if response.status_code not in {200, 201}:
+            self.errors[str(response.status_code)] += 1
+        return response.ok
 
 
-def test_a_rolling_restart_loses_no_message_that_is_sent_again(stack):
+@pytest.mark.full
+def test_a_rolling_restart_loses_no_message_of_a_retrying_sender(stack):
     names = ["web 2", "web 3"]
     senders = [
         Sender([stack.url(name) for name in names], customer) for customer in (51, 52, 53, 54)
     ]
-    with ExitStack() as running_ones:
-        old = {name: running_ones.enter_context(stack.start("web", name)) for name in names}
+    with ExitStack() as processes:
+        old = {name: processes.enter_context(stack.start("web", name)) for name in names}
         for name in names:
-            eventually(lambda: answers(stack.url(name, "/healthz")), "it answers")  # noqa: B023
+            eventually(lambda: answers(stack.url(name, "/healthz")), "the web answers")  # noqa: B023
         for sender in senders:
             sender.start()
         for name in names:
             eventually(lambda: all(s.accepted for s in senders), "they are at work")
             old[name].send_signal(signal.SIGTERM)
             assert old[name].wait(PATIENCE) == 0
-            running_ones.enter_context(stack.start("web", name))
-            eventually(lambda: answers(stack.url(name, "/healthz")), "its successor answers")  # noqa: B023
+            processes.enter_context(stack.start("web", name))
+            eventually(lambda: answers(stack.url(name, "/healthz")), "the new process answers")  # noqa: B023
         for sender in senders:
-            sender.is_enough.set()
+            sender.is_stopped.set()
             sender.join(PATIENCE)
 
         for sender in senders:
-            asked = stack.url("web 2", f"/stats?customerId={sender.customer_id}")
-            assert requests.get(asked, timeout=PATIENCE).json()[0]["count"] == len(sender.accepted)
-            # What was under way was answered; what came too late found nobody.
-            assert set(sender.refused) <= {"ConnectionError"}, sender.refused
+            url = stack.url("web 2", f"/stats?customerId={sender.customer_id}")
+            assert requests.get(url, timeout=PATIENCE).json()[0]["count"] == len(sender.accepted)
+            # Running requests were answered. Later requests could not connect.
+            assert set(sender.errors) <= {"ConnectionError"}, sender.errors
 
 
-def test_two_beats_and_two_workers_of_which_one_ends_do_everything_once(stack):
+@pytest.mark.full
+def test_two_beats_and_two_workers_do_everything_once_while_one_worker_stops(stack):
     job_ids = range(201, 221)
     with (
         stack.start("beat", "beat 2"),
@@ -307,8 +321,9 @@ def test_two_beats_and_two_workers_of_which_one_ends_do_everything_once(stack):
     assert [stack.output().count(f"+447700900{i}") for i in job_ids] == [1] * len(job_ids)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("service", ["worker", "dataprovider", "beat"])
-def test_sigterm_ends_a_process_by_itself(stack, service):
+def test_sigterm_stops_a_process_cleanly(stack, service):
     process = stack.processes[service]
 
     process.send_signal(signal.SIGTERM)

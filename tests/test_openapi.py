@@ -1,4 +1,4 @@
-"""Every operation of the OpenAPI documents, called as they allow and as they do not."""
+"""Every operation of the OpenAPI documents, called with valid and with invalid data."""
 
 from copy import deepcopy
 
@@ -12,17 +12,17 @@ from schemathesis.specs.openapi.checks import negative_data_rejection, positive_
 from config.wsgi import application
 from repairjobs.models import ClientJob
 
-# Messages are written by a thread of their own, which sees only what is committed.
+# A thread of its own writes messages. It sees only committed data.
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
 
 document = schemathesis.openapi.from_wsgi("/schema?format=json", application)
-OPERATIONS = {found.ok().label: found.ok() for found in document.get_all_operations()}
+OPERATIONS = {result.ok().label: result.ok() for result in document.get_all_operations()}
 
-# Nothing can be wrong about it.
-TAKES_NOTHING = {"GET /schemas/stats_message.json"}
+# Operations without input, so that no input is invalid.
+WITHOUT_INPUT = {"GET /schemas/stats_message.json"}
 
 
-def test_there_are_operations():
+def test_the_document_has_operations_of_every_service():
     assert set(OPERATIONS) >= {
         "GET /jobs",
         "POST /client/jobs",
@@ -40,8 +40,8 @@ def test_there_are_operations():
     }
 
 
-def forget_what_no_schema_says(case):
-    """A cursor comes from a Link header, ``from`` is before ``to``, and no message is of 6818."""
+def remove_what_no_schema_can_express(case):
+    """Remove cursors, which come from a Link header, and dates that depend on others or on now."""
     query, body = case.query or {}, case.body
     query.pop("cursor", None)
     if "from" in query:
@@ -53,39 +53,39 @@ def forget_what_no_schema_says(case):
 
 @pytest.fixture(autouse=True)
 def _client_starts_empty():
-    """No flush reaches a table that is the client's."""
+    """Empty the client's table, which Django's flush does not know."""
     yield
     ClientJob.objects.all().delete()
 
 
+@pytest.mark.hypothesis
 @pytest.mark.parametrize("mode", GenerationMode, ids=lambda mode: mode.value)
 @pytest.mark.parametrize("label", OPERATIONS)
-def test_every_operation_answers_as_documented(label, mode):
-    if mode is GenerationMode.NEGATIVE and label in TAKES_NOTHING:
+def test_every_operation_responds_as_documented(label, mode):
+    if mode is GenerationMode.NEGATIVE and label in WITHOUT_INPUT:
         return
 
     @given(case=OPERATIONS[label].as_strategy(generation_mode=mode))
     @settings(
-        max_examples=100,
-        deadline=None,
         derandomize=True,
         suppress_health_check=list(HealthCheck),
     )
     def check(case):
         if mode is GenerationMode.POSITIVE:
-            forget_what_no_schema_says(case)
+            remove_what_no_schema_can_express(case)
         excluded = []
-        if label == "POST /messages/batch":  # one bad message never fails the others
+        if label == "POST /messages/batch":  # an invalid item does not fail the batch
             excluded = [negative_data_rejection]
-        if case.media_type == "multipart/form-data":  # a form knows only text, and odd names
+        if case.media_type == "multipart/form-data":  # forms contain only text
             excluded = [negative_data_rejection, positive_data_acceptance]
         case.call_and_validate(excluded_checks=excluded)
 
     check()
 
 
+@pytest.mark.engine_independent
 class TestDocument:
-    """What a person reads in Swagger."""
+    """The texts and examples that Swagger UI shows."""
 
     raw = document.raw_schema
     operations = [
@@ -95,32 +95,34 @@ class TestDocument:
     ]
 
     @pytest.mark.parametrize(("label", "operation"), operations)
-    def test_says_what_each_operation_does(self, label, operation):
+    def test_every_operation_has_a_summary_a_description_and_a_tag(self, label, operation):
         assert operation["summary"]
         assert operation["description"]
         assert operation["tags"][0] in {"Stats", "Data provider", "Dashboard", "Repair jobs"}
-        assert all(answer["description"] for answer in operation["responses"].values())
+        assert all(response["description"] for response in operation["responses"].values())
 
     @pytest.mark.parametrize(("label", "operation"), operations)
-    def test_has_examples_that_are_as_they_may_be(self, label, operation):
-        sent = [(as_sent(self.raw), operation["requestBody"])] if "requestBody" in operation else []
-        answers = [(self.raw, answer) for answer in operation["responses"].values()]
+    def test_every_example_matches_its_schema(self, label, operation):
+        bodies = []
+        if "requestBody" in operation:
+            bodies.append((without_read_only(self.raw), operation["requestBody"]))
+        bodies += [(self.raw, response) for response in operation["responses"].values()]
 
-        for raw, part in [*sent, *answers]:
-            for kind, content in part.get("content", {}).items():
-                if kind == "multipart/form-data":
-                    continue  # a form begins with its fields
+        for raw, body in bodies:
+            for media_type, content in body.get("content", {}).items():
+                if media_type == "multipart/form-data":
+                    continue  # forms have no examples
                 assert content["examples"]
                 for example in content["examples"].values():
                     schema = {**content["schema"], "components": raw["components"]}
                     jsonschema_rs.validate(schema, example["value"])
 
 
-def as_sent(raw):
-    """The document for bodies, which need no field that only answers have."""
+def without_read_only(raw):
+    """Return the document for request bodies, in which read-only fields are not required."""
     raw = deepcopy(raw)
     for schema in raw["components"]["schemas"].values():
         fields = schema.get("properties", {})
-        is_sent = [name for name in schema.get("required", []) if not fields[name].get("readOnly")]
-        schema["required"] = is_sent
+        required = schema.get("required", [])
+        schema["required"] = [name for name in required if not fields[name].get("readOnly")]
     return raw

@@ -1,4 +1,4 @@
-"""Two usual ways to copy a provider's events; each returns how many it stored."""
+"""Two usual ways to copy a provider's events. Each returns how many it stored."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ def pages() -> Iterator[list[dict[str, Any]]]:
 
 
 def one_by_one(count: int) -> int:
-    """One upsert an event; no totals, as whoever does this counts when asked."""
+    """Upsert event by event. It keeps no totals: this approach counts on each request."""
     for item in islice((item for page in pages() for item in page), count):
         content = {
             "hotel_id": item["hotel_id"],
@@ -36,7 +36,7 @@ def one_by_one(count: int) -> int:
 
 
 def page_by_page(count: int) -> int:
-    """A page a transaction: known ids looked up once, the others by ``bulk_create``, and totals."""
+    """Store one page per transaction by ``bulk_create``, and keep totals."""
     stored = 0
     for page in pages():
         events = [
@@ -52,9 +52,9 @@ def page_by_page(count: int) -> int:
         with transaction.atomic(using="dashboard"):
             ids = [event.id for event in events]
             known = set(Event.objects.filter(id__in=ids).values_list("id", flat=True))
-            fresh = [event for event in events if event.id not in known]
-            Event.objects.bulk_create(fresh, ignore_conflicts=True)
-            add_to_totals(fresh)
+            new = [event for event in events if event.id not in known]
+            Event.objects.bulk_create(new, ignore_conflicts=True)
+            add_to_totals(new)
         stored += len(events)
         if stored >= count:
             break
@@ -72,14 +72,14 @@ def add_to_totals(events: list[Event]) -> None:
     totals = DailyTotal.objects.filter(
         hotel_id__in={key[0] for key in keys}, day__in={key[2] for key in keys}
     )
-    before = {(total.hotel_id, total.reading, total.day): total for total in totals}
+    before = {(total.hotel_id, total.date_basis, total.day): total for total in totals}
     rows = []
     for key in keys:
         total = before.get(key)
         rows.append(
             DailyTotal(
                 hotel_id=key[0],
-                reading=key[1],
+                date_basis=key[1],
                 day=key[2],
                 bookings=bookings[key] + (total.bookings if total else 0),
                 cancellations=cancellations[key] + (total.cancellations if total else 0),
@@ -88,6 +88,6 @@ def add_to_totals(events: list[Event]) -> None:
     DailyTotal.objects.bulk_create(
         rows,
         update_conflicts=True,
-        unique_fields=["hotel_id", "reading", "day"],
+        unique_fields=["hotel_id", "date_basis", "day"],
         update_fields=["bookings", "cancellations"],
     )

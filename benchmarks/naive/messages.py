@@ -1,4 +1,4 @@
-"""Messages as DRF's tutorial would count them: one by one, by the ORM."""
+"""Messages as in DRF's tutorial: counted one by one, by the ORM."""
 
 from datetime import date
 from typing import Any
@@ -20,11 +20,11 @@ class MessageSerializer(serializers.ModelSerializer):
     class Meta:
         model = Message
         fields = ["uuid", "customer_id", "type", "amount_thousandths", "timestamp"]
-        extra_kwargs = {"uuid": {"validators": []}}  # a repeat is no mistake
+        extra_kwargs = {"uuid": {"validators": []}}  # a repeated message is valid
 
 
-def count(content: dict[str, Any]) -> tuple[Message, bool]:
-    """Store one message, once, and add it to its total."""
+def record(content: dict[str, Any]) -> tuple[Message, bool]:
+    """Store a message once and add it to its daily total."""
     uuid = content.pop("uuid")
     with transaction.atomic():
         message, is_new = Message.objects.get_or_create(uuid=uuid, defaults=content)
@@ -53,15 +53,15 @@ class MessageViewSet(viewsets.ModelViewSet):
         serializer = self.get_serializer(data=request.data, many=many)
         serializer.is_valid(raise_exception=True)
         if many:
-            counted = [count(content)[0] for content in serializer.validated_data]
-            return Response(self.get_serializer(counted, many=True).data)
-        message, is_new = count(serializer.validated_data)
+            messages = [record(content)[0] for content in serializer.validated_data]
+            return Response(self.get_serializer(messages, many=True).data)
+        message, is_new = record(serializer.validated_data)
         code = status.HTTP_201_CREATED if is_new else status.HTTP_200_OK
         return Response(self.get_serializer(message).data, status=code)
 
 
 class Stats(APIView):
-    """A customer's year, its messages added up on each read."""
+    """A customer's year, summed from its messages on each request."""
 
     def get(self, request: Request) -> Response:
         year = int(request.query_params["year"])

@@ -1,6 +1,7 @@
-"""The project's settings and tables, with views as DRF's tutorial would write them.
+"""The project's settings and tables, with views as in DRF's tutorial.
 
-To be fair: few middleware, connections that stay open unchecked, and the same server and threads.
+To be fair, it has little middleware, keeps connections open without health checks, and runs on the
+same server with the same threads.
 """
 
 from config.settings import *  # noqa: F403

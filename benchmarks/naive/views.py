@@ -26,7 +26,7 @@ class EventList(generics.ListAPIView):
 
 
 class CountedReport(APIView):
-    """A hotel's year of days, its events counted on each read."""
+    """A hotel's year by day, counted from its events on each request."""
 
     def get(self, request: Request) -> Response:
         year = int(request.query_params["year"])
@@ -57,13 +57,13 @@ class DailyTotalSerializer(serializers.ModelSerializer):
 
 
 class SerializedReport(APIView):
-    """A hotel's year of days, from the totals, by a serializer."""
+    """A hotel's year by day, from the totals, with a DRF serializer."""
 
     def get(self, request: Request) -> Response:
         year = int(request.query_params["year"])
         totals = DailyTotal.objects.filter(
             hotel_id=request.query_params["hotel_id"],
-            reading="night_of_stay",
+            date_basis="night_of_stay",
             day__range=(date(year, 1, 1), date(year, 12, 31)),
         ).order_by("day")
         return Response({"data": DailyTotalSerializer(totals, many=True).data})

@@ -1,4 +1,4 @@
-"""The admin: what every service's inspector's door borrows, and the shell's own pages."""
+"""The admin: base classes and actions for the services, and the project's own pages."""
 
 from common.admin import dashboard, users  # noqa: F401 (register themselves)
 from common.admin.actions import Eligibility, log_change, requires_confirmation

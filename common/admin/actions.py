@@ -14,78 +14,81 @@ from django.template.response import TemplateResponse
 
 Action = Callable[[Any, HttpRequest, QuerySet[Any]], Any]
 
-MAX_NAMED = 20
+MAX_ROW_NAMES = 20
 
 
 @dataclass(frozen=True)
 class Eligibility:
-    """The rows that an action has something to do with."""
+    """The rows that an action applies to."""
 
     rows: Q
-    what: str  # what they are, in words
+    description: str  # completes "This action applies only to …"
 
 
 def requires_confirmation(
     question: str, about: Eligibility | None = None
 ) -> Callable[[Action], Action]:
-    """Ask this before the action is done to the chosen rows, of those that it is about.
+    """Show a confirmation page before an admin action runs.
 
-    It is done to those that were asked about; where there may be others by now, it is asked anew.
+    The action gets only the eligible rows. If their number changes while the user reads the page,
+    the page is shown again.
     """
 
     def decorate(action: Action) -> Action:
         @wraps(action)
-        def asking(self: Any, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
-            meant = queryset.filter(about.rows) if about else queryset
-            if "confirmed" in request.POST and _are_as_asked(request, meant):
-                return action(self, request, meant)
+        def confirm_first(self: Any, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
+            eligible = queryset.filter(about.rows) if about else queryset
+            if "confirmed" in request.POST and _is_unchanged(request, eligible):
+                return action(self, request, eligible)
             note = ""
-            if about and (left_out := queryset.exclude(about.rows).count()):
-                if not meant.exists():
-                    told = f"None of those {left_out} {about.what}: nothing was done."
-                    self.message_user(request, told, messages.WARNING)
+            if about and (excluded := queryset.exclude(about.rows).count()):
+                scope = f"This action applies only to {about.description}."
+                if not eligible.exists():
+                    self.message_user(request, f"Nothing was done. {scope}", messages.WARNING)
                     return None
-                note = f"Left out: {left_out}, of which none {about.what}."
-            return _ask(self, request, meant, question, note)
+                note = f"Selected rows that are left out: {excluded}. {scope}"
+            return _confirmation_page(self, request, eligible, question, note)
 
-        return asking
+        return confirm_first
 
     return decorate
 
 
-def _are_as_asked(request: HttpRequest, meant: QuerySet[Any]) -> bool:
-    # Rows beyond the page are chosen anew by each request.
-    return not _is_across(request) or request.POST.get("count") == str(meant.count())
+def _is_unchanged(request: HttpRequest, eligible: QuerySet[Any]) -> bool:
+    # "Select all" selects the rows again in the second request.
+    return not _selects_all(request) or request.POST.get("count") == str(eligible.count())
 
 
-def _is_across(request: HttpRequest) -> bool:
+def _selects_all(request: HttpRequest) -> bool:
     return request.POST.get("select_across") == "1"
 
 
-def _ask(
+def _confirmation_page(
     model_admin: Any, request: HttpRequest, queryset: QuerySet[Any], question: str, note: str
 ) -> TemplateResponse:
     count = queryset.count()
-    # Too many to be named one by one; of others, not those that were left out.
+    # "Select all" needs one key only. Otherwise send the keys of the eligible rows.
     first = request.POST.getlist(helpers.ACTION_CHECKBOX_NAME)[:1]
-    chosen = first if _is_across(request) else queryset.values_list("pk", flat=True)
-    sent = [(helpers.ACTION_CHECKBOX_NAME, key) for key in chosen]
-    sent += [(name, request.POST.get(name, "")) for name in ("action", "select_across", "index")]
-    sent.append(("count", count))
+    keys = first if _selects_all(request) else queryset.values_list("pk", flat=True)
+    hidden_fields = [(helpers.ACTION_CHECKBOX_NAME, key) for key in keys]
+    hidden_fields += [
+        (name, request.POST.get(name, "")) for name in ("action", "select_across", "index")
+    ]
+    hidden_fields.append(("count", count))
     context = model_admin.admin_site.each_context(request) | {
         "title": question,
         "note": note,
         "opts": model_admin.opts,
         "count": count,
-        "named": [str(row) for row in queryset[:MAX_NAMED]],
-        "more": max(count - MAX_NAMED, 0),
-        "sent": sent,
-        "back": request.get_full_path(),
+        "row_names": [str(row) for row in queryset[:MAX_ROW_NAMES]],
+        "more_count": max(count - MAX_ROW_NAMES, 0),
+        "hidden_fields": hidden_fields,
+        "back_url": request.get_full_path(),
     }
     return TemplateResponse(request, "common/admin/confirm.html", context)
 
 
-def log_change(request: HttpRequest, row: Model, what: str) -> None:
-    """Log that the user changed this row. The change itself is already committed."""
+def log_change(request: HttpRequest, row: Model, message: str) -> None:
+    """Add the user's change of this row to the admin's log. The change is already committed."""
     assert request.user.pk is not None
-    LogEntry.objects.log_actions(request.user.pk, [row], CHANGE, what, single_object=True)
+    LogEntry.objects.log_actions(request.user.pk, [row], CHANGE, message, single_object=True)

@@ -1,4 +1,4 @@
-"""Lists of rows to look at, that open as fast over millions of them."""
+"""Read-only admin lists that stay fast over millions of rows."""
 
 from datetime import date, timedelta
 from typing import Any
@@ -16,65 +16,65 @@ from django.utils import timezone
 from unfold.admin import ModelAdmin
 from unfold.views import ChangeList
 
-from common.admin.date_hierarchy import DAY, DateLinks, Period, date_links, day_of, read_bound
+from common.admin.date_hierarchy import DAY, DateLinks, Period, date_links, day_of, parse_bound
 from common.admin.pagination import BoundedPaginator
 
-# Years after the next one are in no list of dates, whatever a row says.
-FAR_AHEAD = timedelta(days=366)
-LAST_YEAR = 9998
+# The date links end one year ahead, even if a row is dated later.
+MAX_DAYS_AHEAD = timedelta(days=366)
+MAX_YEAR = 9998
 
-UNREAD = (
-    "The address asked for a filter, a value or a page that this list does not have, "
-    "so the whole list is shown."
+UNKNOWN_FILTER = (
+    "The URL contains a filter, a value or a page that this list does not have. "
+    "The list is shown unfiltered."
 )
 
 
 class ReadOnlyChangeList(ChangeList):  # type: ignore[misc]
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
-        # The page says below how many there are, as far as they are counted.
+        # The page shows the bounded count of BoundedPaginator instead.
         self.full_result_count = self.result_count
 
     def date_steps(self) -> list[dict[str, str]]:
-        """The dates that narrow the list, each with its link; first the way back."""
-        found = self._date_steps()
-        ends = [f"{self.date_hierarchy}__"]
-        ways = [*([found.back] if found.back else []), *found.choices]
+        """Return links that filter the list by dates. The first one leads back."""
+        links = self._date_links()
+        bounds = [f"{self.date_hierarchy}__"]
+        steps = [*([links.back] if links.back else []), *links.choices]
         return [
             {
-                "title": way.title,
-                "link": self.get_query_string(way.bounds, ends),
-                "icon": "arrow_back" if way is found.back else "",
+                "title": step.title,
+                "link": self.get_query_string(step.bounds, bounds),
+                "icon": "arrow_back" if step is links.back else "",
             }
-            for way in ways
+            for step in steps
         ]
 
-    def _date_steps(self) -> DateLinks:
+    def _date_links(self) -> DateLinks:
         if not self.date_hierarchy:
             return DateLinks(None, [])
         field = self.lookup_opts.get_field(self.date_hierarchy)
-        chosen = self._chosen()
-        return date_links(field, chosen, None if chosen else self._whole())
+        selected = self._selected_period()
+        return date_links(field, selected, None if selected else self._full_period())
 
-    def _chosen(self) -> Period | None:
+    def _selected_period(self) -> Period | None:
         first, after = (
-            read_bound(self.params.get(f"{self.date_hierarchy}__{end}")) for end in ("gte", "lt")
+            parse_bound(self.params.get(f"{self.date_hierarchy}__{end}")) for end in ("gte", "lt")
         )
         return (first, after) if first and after and first < after else None
 
-    def _whole(self) -> Period | None:
-        """From the first date to the last one, each found at an end of an index."""
+    def _full_period(self) -> Period | None:
+        """Return the period from the first to the last date; an index finds both."""
         name = self.date_hierarchy
         ends = self.root_queryset.order_by().aggregate(first=Min(name), last=Max(name))
         if ends["first"] is None:
             return None
         first, last = day_of(ends["first"]), day_of(ends["last"])
-        last = min(last, (timezone.now() + FAR_AHEAD).date(), date(LAST_YEAR, 12, 31))
+        last = min(last, (timezone.now() + MAX_DAYS_AHEAD).date(), date(MAX_YEAR, 12, 31))
         return min(first, last), last + DAY
 
 
 class StrictChoiceFilter(SimpleListFilter):
-    """A filter that refuses what it does not know, which would narrow nothing."""
+    """A filter that rejects unknown values. Django would show the unfiltered list."""
 
     def value(self) -> str | None:
         value: str | None = super().value()
@@ -84,33 +84,34 @@ class StrictChoiceFilter(SimpleListFilter):
 
 
 class BaseAdmin(ModelAdmin):  # type: ignore[misc]
-    """What all lists have in common: none is whole in silence when it was to be narrowed."""
+    """The base of all admin lists. A list that ignores a filter says so."""
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        # Django leads here from an address that it cannot read.
+        # Django redirects here from a URL that it cannot parse.
         if ERROR_FLAG in request.GET and request.method == "GET":
-            self.message_user(request, UNREAD, messages.ERROR)
-        answer: HttpResponse = super().changelist_view(request, extra_context)
-        return answer
+            self.message_user(request, UNKNOWN_FILTER, messages.ERROR)
+        response: HttpResponse = super().changelist_view(request, extra_context)
+        return response
 
 
 class ReadOnlyAdmin(BaseAdmin):
-    """Rows to look at; nothing is added, changed or deleted by hand.
+    """A list without adding, changing and deleting.
 
-    In ``search_fields``, ``=`` is for what an index finds: the very value, as the column has it.
+    In ``search_fields``, the prefix ``=`` means an exact match by index. Other fields are searched
+    for a part of the text, which reads all rows.
     """
 
     change_list_template = "common/admin/change_list.html"
     paginator = BoundedPaginator
     show_full_result_count = False
-    show_facets = False  # they count
+    show_facets = False  # they count rows
     list_filter_sheet = True
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[DjangosChangeList]:
         return ReadOnlyChangeList
 
     def get_sortable_by(self, request: HttpRequest) -> list[str]:
-        """The column that the list is in order of: sorting by another one reads every row."""
+        """Allow sorting only by the column of the default order: others have no index."""
         return [name.removeprefix("-") for name in self.get_ordering(request)[:1]]
 
     def has_add_permission(self, request: HttpRequest, *args: Any) -> bool:
@@ -123,7 +124,7 @@ class ReadOnlyAdmin(BaseAdmin):
         return False
 
     def has_resolve_permission(self, request: HttpRequest, *args: Any) -> bool:
-        """Whether its actions are allowed: to whoever may change such rows elsewhere."""
+        """Return whether the user may run actions: with the model's *change* permission."""
         codename = get_permission_codename("change", self.opts)
         return bool(request.user.has_perm(f"{self.opts.app_label}.{codename}"))
 
@@ -132,20 +133,20 @@ class ReadOnlyAdmin(BaseAdmin):
     ) -> tuple[QuerySet[Any], bool]:
         names = self.get_search_fields(request)
         for word in search_term.split() if names else []:
-            queryset = queryset.filter(_anywhere(self.model, names, word))
+            queryset = queryset.filter(_in_any_field(self.model, names, word))
         return queryset, False
 
 
-def _anywhere(model: type[Model], names: list[str], word: str) -> Q:
-    found = Q(pk__in=[])
+def _in_any_field(model: type[Model], names: list[str], word: str) -> Q:
+    condition = Q(pk__in=[])
     for name in names:
         field = model._meta.get_field(name.removeprefix("="))
         if not name.startswith("="):
-            found |= Q(**{f"{name}__icontains": word})
+            condition |= Q(**{f"{name}__icontains": word})
             continue
         try:
-            found |= Q(**{field.name: field.to_python(word)})  # type: ignore[union-attr]
+            condition |= Q(**{field.name: field.to_python(word)})  # type: ignore[union-attr]
         except ValidationError:
-            # No value of this column: a word among numbers, say.
+            # Not a value of this column, such as a word in a number column.
             continue
-    return found
+    return condition

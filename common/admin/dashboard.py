@@ -1,4 +1,4 @@
-"""The admin's front page and its navigation, of what each service says of itself."""
+"""The admin's overview page and navigation, built from what the services register."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -19,7 +19,7 @@ from common.widgets import Chart, StatTile
 admin.site.index_template = "common/admin/index.html"
 admin.site.index_title = "Overview"
 
-OURS = [
+ACCESS_PAGES = [
     AdminPage("api_keys.apikey", "key"),
     AdminPage("auth.user", "person"),
     AdminPage("auth.group", "group"),
@@ -36,14 +36,17 @@ def stylesheet(request: HttpRequest) -> str:
 
 
 def dashboard_callback(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    """The page's context, with a section of each service that the person may see."""
-    seen = [each for each in served_services() if request.user.has_module_perms(each.label)]
-    sections = [_section(service, request) for service in seen]
+    """Return the page's context, with a section for each service that the user may view."""
+    sections = [
+        _section(service, request)
+        for service in served_services()
+        if request.user.has_module_perms(service.label)
+    ]
     alarms = [
-        (section["name"], figure)
+        (section["name"], tile)
         for section in sections
-        for figure in section.get("figures", [])
-        if figure.is_alarm
+        for tile in section.get("tiles", [])
+        if tile.is_alarm
     ]
     return context | {"sections": sections, "alarms": alarms}
 
@@ -53,12 +56,12 @@ def _section(service: ServiceConfig, request: HttpRequest) -> dict[str, Any]:
     can_view = partial(_can_view, request, service.label)
     try:
         section["freshness"] = format_freshness(service)
-        cards = list(service.admin_widgets(can_view=can_view, at=timezone.now()))
+        widgets = list(service.admin_widgets(can_view=can_view, at=timezone.now()))
     except (OperationalError, InterfaceError):
         return section | {"is_unavailable": True}
     return section | {
-        "figures": [card for card in cards if isinstance(card, StatTile)],
-        "charts": [card for card in cards if isinstance(card, Chart)],
+        "tiles": [widget for widget in widgets if isinstance(widget, StatTile)],
+        "charts": [widget for widget in widgets if isinstance(widget, Chart)],
     }
 
 
@@ -67,13 +70,13 @@ def _can_view(request: HttpRequest, app: str, model: str) -> bool:
 
 
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
-    """The pages that the person may see, by service."""
+    """Return links to the lists that the user may view, grouped by service."""
     home = {"title": "Overview", "icon": "home", "link": reverse("admin:index")}
     groups = [{"title": "", "items": [home]}]
     for service in served_services():
         pages = [page.with_app(service.label) for page in service.admin_pages]
         groups.append(_group(str(service.verbose_name), pages, request))
-    groups.append(_group("Access", OURS, request))
+    groups.append(_group("Access", ACCESS_PAGES, request))
     return [group for group in groups if group["items"]]
 
 

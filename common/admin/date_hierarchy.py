@@ -1,20 +1,19 @@
-"""Years, months and days to narrow a list by.
+"""Links that filter an admin list by year, month or day.
 
-Django's own date hierarchy asks for each date there is, which reads every row. This one asks for
-the first and the last alone, and narrows by bounds that an index finds.
+Django's own date hierarchy queries all distinct dates, which reads every row. This one needs only
+the first and the last date, and its bounds use an index.
 """
 
-from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 
 from django.db import models
 
 DAY = timedelta(days=1)
-# A single row of a far future or past shall not bring a thousand links.
+# One row with a wrong year must not cause a thousand links.
 MAX_YEARS = 15
 
-Period = tuple[date, date]  # the first day, and the day after the last one
+Period = tuple[date, date]  # first day, day after the last day
 
 
 class DateLink(NamedTuple):
@@ -23,45 +22,41 @@ class DateLink(NamedTuple):
 
 
 class DateLinks(NamedTuple):
-    """Where a list can be narrowed to, and the way back."""
+    """Links to the parts of a period, and back to the period around it."""
 
     back: DateLink | None
     choices: list[DateLink]
 
 
-def read_bound(text: str | None) -> date | None:
-    """The day of a bound in a list's address; None if it is none of ours."""
+def parse_bound(text: str | None) -> date | None:
+    """Return the day of a bound in the URL, or None if it is missing or malformed."""
     try:
         return datetime.fromisoformat(text).date() if text else None
     except ValueError:
         return None
 
 
-def date_links(field: models.Field, chosen: Period | None, whole: Period | None) -> DateLinks:  # type: ignore[type-arg]
-    """The links from the chosen period, or into the whole of what there is."""
-    period = chosen or whole
+def date_links(field: models.Field, selected: Period | None, full: Period | None) -> DateLinks:  # type: ignore[type-arg]
+    """Return the links for the selected period, or for the full period if none is selected."""
+    period = selected or full
     if period is None:
         return DateLinks(None, [])
-    spell = _speller(field)
     back = None
-    if chosen:
-        wider = _around(*chosen)
-        back = DateLink(_title(wider), spell(wider)) if wider else DateLink("All dates", {})
-    return DateLinks(back, [DateLink(_title(piece), spell(piece)) for piece in _pieces(*period)])
+    if selected:
+        wider = _wider(*selected)
+        back = _link(field, wider) if wider else DateLink("All dates", {})
+    return DateLinks(back, [_link(field, part) for part in _parts(*period)])
 
 
-def _speller(field: models.Field) -> Callable[[Period], dict[str, str]]:  # type: ignore[type-arg]
+def _link(field: models.Field, period: Period) -> DateLink:  # type: ignore[type-arg]
+    first, after = period
     time = "T00:00Z" if isinstance(field, models.DateTimeField) else ""
-
-    def spell(period: Period) -> dict[str, str]:
-        first, after = period
-        return {f"{field.name}__gte": f"{first}{time}", f"{field.name}__lt": f"{after}{time}"}
-
-    return spell
+    bounds = {f"{field.name}__gte": f"{first}{time}", f"{field.name}__lt": f"{after}{time}"}
+    return DateLink(_title(period), bounds)
 
 
-def _pieces(first: date, after: date) -> list[Period]:
-    """The years, months or days of a period, whichever is the next smaller."""
+def _parts(first: date, after: date) -> list[Period]:
+    """Return the years, months or days that the period consists of."""
     last = after - DAY
     if first == last:
         return []
@@ -74,8 +69,8 @@ def _pieces(first: date, after: date) -> list[Period]:
     return [_year(number) for number in range(earliest, last.year + 1)]
 
 
-def _around(first: date, after: date) -> Period | None:
-    """The month around a day, or the year around a month; None around a year."""
+def _wider(first: date, after: date) -> Period | None:
+    """Return the month of a day, the year of a month, or None for a year."""
     length = (after - first).days
     if length == 1:
         return _month(first.year, first.month)

@@ -1,4 +1,4 @@
-"""How many rows a list has, without counting millions of them."""
+"""Pagination that does not count millions of rows."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from django.core.paginator import Paginator
 from django.db import connections, models
 from django.utils.functional import cached_property
 
-# What lies behind so many rows is found by a date, a filter or a search.
+# Rows after these are found by a date, a filter or the search.
 MAX_COUNTED = 10_000
 
 ESTIMATES = {
@@ -19,14 +19,14 @@ ESTIMATES = {
 
 
 class BoundedPaginator(Paginator):  # type: ignore[type-arg]
-    """Pages of the first rows of a list; their number is exact, or known to be more."""
+    """Pages of the first ``MAX_COUNTED`` rows."""
 
     template_name = "common/admin/pagination.html"
     object_list: models.QuerySet[Any]
 
     @cached_property
     def count(self) -> int:
-        """The number of rows that can be paged to."""
+        """Return the number of rows on all pages."""
         return min(self._counted, MAX_COUNTED)
 
     @property
@@ -45,12 +45,12 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]
 
     @cached_property
     def _counted(self) -> int:
-        # In no order: whichever rows come first will do.
+        # Unordered, because any rows will do.
         return self.object_list.order_by()[: MAX_COUNTED + 1].count()
 
 
 def estimated_rows(rows: models.QuerySet[Any]) -> int | None:
-    """The number of the table's rows by the store's own statistics, if it keeps such."""
+    """Return the database's estimate of the table's size, or None if it keeps no estimate."""
     connection = connections[rows.db]
     if connection.vendor not in ESTIMATES:
         return None

@@ -1,4 +1,4 @@
-"""Who may sign in, and what they did here."""
+"""Users, groups and the log of their actions."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ admin.site.unregister(Group)
 
 @admin.register(User)
 class UserAdmin(DjangosUserAdmin, BaseAdmin):  # type: ignore[type-arg]
-    """People are deactivated, never deleted: what they did stays on record."""
+    """Users are deactivated, never deleted, so that the log keeps their names."""
 
     form = UserChangeForm
     add_form = UserCreationForm

@@ -1,4 +1,4 @@
-"""The browsable API's pages and forms."""
+"""The pages and forms of the browsable API."""
 
 import json
 import re
@@ -10,14 +10,14 @@ from django.utils.safestring import mark_safe
 from rest_framework import renderers
 from rest_framework.request import Request
 
-CODE = re.compile("`([^`]+)`")  # in a docstring
+CODE = re.compile("`([^`]+)`")  # Markdown in a docstring
 
 
 class BrowsableAPIRenderer(renderers.BrowsableAPIRenderer):
-    """DRF's pages, with links to what is related, and forms that begin with an example.
+    """DRF's pages, with links to related pages and with forms that are filled with an example.
 
-    Forms name fields as the API does, and keep what was sent if it is refused.
-    Forms that ask send only what was filled in (``common/forms.js``).
+    Forms label fields with their names in the API, and keep the input after an error.
+    ``common/forms.js`` removes empty parameters from GET forms.
     """
 
     def get_context(
@@ -29,8 +29,10 @@ class BrowsableAPIRenderer(renderers.BrowsableAPIRenderer):
         elif is_post_only_page(context):
             context["is_post_only_page"] = True
         elif isinstance(data, dict):
-            reasons = [(name, why) for name, why in data.items() if isinstance(why, list)]
-            context |= {"refusals": reasons, "refused": [name for name, _ in reasons]}
+            # Pairs, because a template would look up a parameter named "items" in a dict.
+            errors = [(name, texts) for name, texts in data.items() if isinstance(texts, list)]
+            context["field_errors"] = errors
+            context["invalid_fields"] = [name for name, _ in errors]
         return context
 
     def get_description(self, view: Any, status_code: int) -> Any:
@@ -43,14 +45,14 @@ class BrowsableAPIRenderer(renderers.BrowsableAPIRenderer):
     def get_raw_data_form(self, data: Any, view: Any, method: str, request: Any) -> Any:
         form = super().get_raw_data_form(data, view, method, request)
         example = view.example(method)
-        if form and self._is_refused(request, method) and view.typed is not None:
-            form.fields["_content"].initial = view.typed
+        if form and self._has_failed(request, method) and view.raw_body is not None:
+            form.fields["_content"].initial = view.raw_body
             form.fields["_content_type"].initial = request.content_type.partition(";")[0]
         elif form and example is not None:
             form.fields["_content"].initial = json.dumps(example, indent=4, ensure_ascii=False)
         return form
 
-    def _is_refused(self, request: Request, method: str) -> bool:
+    def _has_failed(self, request: Request, method: str) -> bool:
         response = self.renderer_context["response"]  # type: ignore[attr-defined]
         return bool(request.method == method and response.exception)
 
@@ -65,6 +67,6 @@ class BrowsableAPIRenderer(renderers.BrowsableAPIRenderer):
 
 
 def is_post_only_page(context: Mapping[str, Any]) -> bool:
-    """Whether somebody opened what can only be posted to: they want its form, not the 405."""
-    is_refused = context["request"].method == "GET" and context["response"].status_code == 405
-    return is_refused and context["raw_data_post_form"] is not None
+    """Return whether to show only the form: a browser opened a path that accepts only POST."""
+    is_get = context["request"].method == "GET" and context["response"].status_code == 405
+    return is_get and context["raw_data_post_form"] is not None

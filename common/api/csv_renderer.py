@@ -1,4 +1,4 @@
-"""Answers as tables: CSV to download."""
+"""CSV responses."""
 
 import csv
 import io
@@ -11,24 +11,24 @@ from rest_framework.response import Response
 
 from common.api.json_format import JSONRenderer
 
-# What spreadsheets take for a formula, also behind blanks or in its full-width forms.
+# The start of a formula for a spreadsheet: also after whitespace, and in full-width characters.
 FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]|[\t\r\n]")
 
 
 class Table(NamedTuple):
-    name: str  # of the file, without an ending
+    name: str  # of the file, without .csv
     columns: Sequence[str]
     rows: Iterable[Mapping[str, Any]]
 
 
 class Tabular(Protocol):
-    """A view whose answers are tables."""
+    """A view whose responses can be written as tables."""
 
     def table(self, content: Any) -> Table: ...
 
 
 class CSVRenderer(renderers.BaseRenderer):
-    """RFC 4180, in UTF-8; a refusal stays JSON. For views that are :class:`Tabular`."""
+    """CSV by RFC 4180 in UTF-8, for views that are :class:`Tabular`. Errors stay JSON."""
 
     media_type = "text/csv"
     format = "csv"
@@ -52,7 +52,7 @@ class CSVRenderer(renderers.BaseRenderer):
 
 
 def write_csv(table: Table) -> str:
-    """A header and a line for each row, which end in CR LF."""
+    """Return a header line and one line per row. Lines end with CR LF."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(table.columns)
@@ -62,5 +62,5 @@ def write_csv(table: Table) -> str:
 
 
 def escape_formula(value: Any) -> Any:
-    """The value; a text that a spreadsheet would run gets an apostrophe in front."""
+    """Put an apostrophe in front of text that a spreadsheet would run as a formula."""
     return f"'{value}" if isinstance(value, str) and FORMULA.match(value) else value

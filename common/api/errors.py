@@ -1,4 +1,4 @@
-"""Refusals: DRF's shape, and the statuses that DRF has no word for."""
+"""API errors in DRF's format, with the statuses that DRF itself does not have."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,11 +18,11 @@ from common.api.login_page import login_page_response, needs_login_page
 from common.db.errors import is_unavailable
 
 RETRY_AFTER_SECONDS = 5
-UNAVAILABLE_DETAIL = "A store behind this service is away; try again."
+UNAVAILABLE_DETAIL = "A database is unavailable. Try again later."
 
 
 class Conflict(APIException):
-    """409: refused by what is stored; ``conflicts`` says what is stored and what was sent."""
+    """409: the request contradicts stored data. ``conflicts`` has both values of each field."""
 
     status_code = status.HTTP_409_CONFLICT
 
@@ -31,23 +31,24 @@ class Conflict(APIException):
 
 
 class ConflictSerializer(serializers.Serializer[Any]):
-    """What a 409 holds, for OpenAPI."""
+    """The body of a 409 response, for OpenAPI."""
 
     detail = serializers.CharField()
     conflicts = serializers.DictField(
-        child=serializers.DictField(), help_text="Field to what is stored and what was sent."
+        child=serializers.DictField(),
+        help_text="For each field, the stored value and the value that was sent.",
     )
 
 
 class BodyTooLarge(APIException):
     status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
 
-    def __init__(self, allowed: int) -> None:
-        super().__init__(f"The body is too large; allowed: {allowed} bytes.")
+    def __init__(self, max_bytes: int) -> None:
+        super().__init__(f"The body is too large. The maximum is {max_bytes} bytes.")
 
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response | HttpResponse | None:
-    """DRF's own answers, 503 while a store is away, and a way to sign in for browsers."""
+    """Add to DRF's handler: 503 if a database is unavailable, and a login page for browsers."""
     if isinstance(error, NotAuthenticated) and needs_login_page(context["request"], error):
         return login_page_response(context["request"])
     if is_unavailable(error):
@@ -57,6 +58,6 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | H
             headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
         )
     if isinstance(error, UnsupportedMediaType):
-        allowed = " or ".join(parser.media_type for parser in context["view"].parser_classes)
-        error.detail = ErrorDetail(f"{error.detail} Allowed: {allowed}.", error.default_code)
+        media_types = " or ".join(parser.media_type for parser in context["view"].parser_classes)
+        error.detail = ErrorDetail(f"{error.detail} Use {media_types}.", error.default_code)
     return drf_exception_handler(error, context)

@@ -1,35 +1,35 @@
-"""The checks of a request that a fast path answers without Django's middleware."""
+"""Access checks for a fast path, which answers requests without Django's middleware."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.conf import settings
 
+from common.api.throttling import COUNTED
 from common.api_keys.cache import ApiKeysUnavailable, api_key_cache
 from common.rate_limits import client_address, rate_limiter
 
-if TYPE_CHECKING:
-    pass  # which reads this module's names from the settings
-from common.api.throttling import COUNTED
-
 
 def is_allowed(environ: dict[str, Any], service: str) -> bool:
-    """For hot paths: whether a request is welcome; if not, the full view has the words for it."""
+    """Check API key and rate limit.
+
+    If the request is not allowed, the caller passes it to the ordinary view, which explains why.
+    """
     caller = client_address(environ)
     if settings.API_KEYS_REQUIRED:
         try:
-            found = api_key_cache.find(environ.get("HTTP_AUTHORIZATION", ""))
+            identity = api_key_cache.find(environ.get("HTTP_AUTHORIZATION", ""))
         except ApiKeysUnavailable:
             return False
-        if found is None or service not in found.services:
+        if identity is None or service not in identity.services:
             return False
-        caller = found.prefix
-    # Whatever the hot path hands on is not counted again.
+        caller = identity.prefix
+    # The ordinary view does not count this request a second time.
     environ[COUNTED] = rate_limiter().count(service, caller) is None
     return bool(environ[COUNTED])
 
 
 def is_secure(environ: dict[str, Any]) -> bool:
-    """Whether a request came by HTTPS, as Django would say."""
+    """Return the same as Django's ``request.is_secure()``."""
     if settings.TRUST_PROXY:
         name, value = settings.SECURE_PROXY_SSL_HEADER
         return bool(environ.get(name, "").partition(",")[0].strip() == value)

@@ -1,4 +1,4 @@
-"""Filters of query parameters that say what they accept."""
+"""Strict filters for query parameters. An error says which values are allowed."""
 
 from datetime import date, datetime
 from typing import Any
@@ -8,17 +8,20 @@ from django import forms
 from django.core.exceptions import ValidationError as InvalidValue
 from drf_spectacular.drainage import set_override
 
-from common.api.parsing import to_day, to_instant, to_whole_number
+from common.api.parsing import must_be, to_day, to_instant, to_whole_number
 
 
 class StrictField(forms.CharField):
-    """A form field of one query parameter: ``parse`` it, or say what is allowed."""
+    """The form field of one query parameter. Its help text describes the allowed values."""
 
     def __init__(self, **kwargs: Any) -> None:
         self.allowed = kwargs["help_text"]
         super().__init__(**kwargs)
 
     def parse(self, text: str) -> Any:
+        """
+        :raises ValueError: if the text is not allowed.
+        """
         raise NotImplementedError
 
     def clean(self, value: Any) -> Any:
@@ -27,7 +30,7 @@ class StrictField(forms.CharField):
         try:
             return self.parse(str(value))
         except ValueError as error:
-            raise InvalidValue(f"Not allowed; allowed: {self.allowed}.") from error
+            raise InvalidValue(must_be(self.allowed, value)) from error
 
 
 class WholeNumberField(StrictField):
@@ -60,10 +63,10 @@ INSTANT_SCHEMA = {
 
 
 class StrictFilter(django_filters.Filter):
-    """A filter that tells its users what it takes (``help_text``)."""
+    """A filter that describes its allowed values, in errors and in OpenAPI."""
 
-    allowed = ""
-    schema: dict[str, Any] = {"type": "string"}  # of OpenAPI
+    allowed = ""  # a noun phrase: "Must be {allowed}."
+    schema: dict[str, Any] = {"type": "string"}  # OpenAPI
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault("help_text", self.allowed)
@@ -86,7 +89,7 @@ class SinceFilter(StrictFilter):
 class UntilFilter(StrictFilter):
     field_class = LastInstantField
     schema = INSTANT_SCHEMA
-    allowed = f"{SinceFilter.allowed}; the whole of a date belongs to it"
+    allowed = "an ISO 8601 date (2020-01-31, the whole day) or datetime (2020-01-31T12:00:00Z)"
 
 
 class DayFilter(StrictFilter):

@@ -1,4 +1,4 @@
-"""Strict JSON: parsing request bodies and rendering answers."""
+"""Strict JSON: parse request bodies and render responses."""
 
 import json
 import math
@@ -9,54 +9,53 @@ from typing import IO, Any
 from rest_framework import parsers, renderers
 from rest_framework.exceptions import ParseError
 
-MAX_DIGITS = 4_000  # Python reads no more than 4,300
+MAX_DIGITS = 4_000  # Python parses at most 4,300
 
 
-def _refuse_constant(name: str) -> None:
+def _reject_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
-def _read_number(text: str) -> int | float:
-    """Read a number with a point or an exponent; ``1.0`` is an integer, as JSON Schema has it.
+def _parse_number(text: str) -> int | float:
+    """Parse a number with a point or an exponent. ``1.0`` is an integer, as in JSON Schema.
 
-    What is no whole number, but one for a float, is infinite: bad where it is used.
+    A number that only a rounded float makes whole becomes infinity, which every field rejects.
     """
     number = float(text)
     if not number.is_integer():
         return number
     try:
         exact = Decimal(text)
-    except InvalidOperation:  # an exponent that no decimal can have
+    except InvalidOperation:  # the exponent is too large
         return math.inf
     return int(exact) if exact == exact.to_integral_value() else math.inf
 
 
-# One for all: json.loads would make a new one each time.
-_decoder = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_read_number)
-
-
-# A number with too many digits to be read is infinite: bad where it is used, not elsewhere.
+# Shared, because json.loads with these options creates a new decoder for every call.
+_decoder = json.JSONDecoder(parse_constant=_reject_constant, parse_float=_parse_number)
+# A number with too many digits becomes infinity, so that only its own item is rejected.
 _lenient_decoder = json.JSONDecoder(
-    parse_constant=_refuse_constant,
-    parse_float=_read_number,
+    parse_constant=_reject_constant,
+    parse_float=_parse_number,
     parse_int=lambda text: int(text) if len(text) < MAX_DIGITS else math.inf,
 )
 
 
 def parse_json(body: bytes) -> Any:
-    """Read UTF-8 JSON.
+    """Parse UTF-8 JSON.
 
-    :raises ParseError: if it is not, is nested too deeply, or holds what no text can (a lone
-        surrogate).
+    :raises ParseError: if it is not JSON, is nested too deeply, or contains a lone surrogate.
     """
     content = _decode(_decoder, body)
     if b"\\u" in body and not is_text(content):
-        raise ParseError("JSON parse error - a lone surrogate is no text")
+        raise ParseError("JSON parse error - a string contains a lone surrogate")
     return content
 
 
 def parse_json_leniently(body: bytes) -> Any:
-    """Read UTF-8 JSON whose parts are judged one by one: lone surrogates and endless numbers pass.
+    """Parse UTF-8 JSON whose items are checked one by one later.
+
+    Lone surrogates and very long numbers are accepted here, so that they reject only their item.
 
     :raises ParseError: if it is not JSON, or is nested too deeply.
     """
@@ -64,7 +63,7 @@ def parse_json_leniently(body: bytes) -> Any:
 
 
 def is_text(content: Any) -> bool:
-    """Whether JSON content has no lone surrogate in it."""
+    """Return whether JSON content is free of lone surrogates."""
     try:
         json.dumps(content, ensure_ascii=False).encode()
     except UnicodeEncodeError:
@@ -92,7 +91,7 @@ class JSONParser(parsers.JSONParser):
 
 
 class RenderedJSON(str):
-    """JSON text that a store has rendered already."""
+    """JSON text that the database has rendered."""
 
 
 class JSONRenderer(renderers.JSONRenderer):

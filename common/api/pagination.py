@@ -1,4 +1,4 @@
-"""Lists by keyset: bare arrays whose ``Link`` header leads on."""
+"""Keyset pagination: JSON arrays with a ``Link`` header to the next page."""
 
 import base64
 import binascii
@@ -27,6 +27,7 @@ from common.api.parsing import (
     LIMIT_TEXT,
     MAX_LIMIT,
     is_storable,
+    must_be,
     parse_limit,
     to_instant,
 )
@@ -35,22 +36,22 @@ Rows = TypeVar("Rows", bound=models.QuerySet[Any])
 
 
 class RowGreaterThan(TupleGreaterThan):
-    """``(a, b) > (x, y)``, in the words for which each store walks its index from there on."""
+    """``(a, b) > (x, y)`` in the form that lets each database start within its index."""
 
     def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> tuple[str, Any]:
-        # Django would write ANDs and ORs, though SQLite has compared rows since 3.15.
+        # Django would write ANDs and ORs, but SQLite can compare rows since 3.15.
         return GreaterThan.as_sql(self, compiler, connection)
 
     def as_mysql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> tuple[str, Any]:
-        # It would compare the rows one by one, from the first.
+        # MySQL does not use an index for a comparison of rows.
         return self.get_fallback_sql(compiler, connection)
 
 
 class KeysetPagination(pagination.BasePagination):
-    """Bare arrays; a ``Link`` header leads on from the last row by the view's ``keyset``.
+    """Pages ordered by the view's ``keyset``, each starting after the last row of the previous one.
 
-    Stable under inserts, and exact when many rows share a value, as the keyset ends in a unique
-    column. A page costs the same wherever it is.
+    The keyset ends with a unique column. So inserts do not shift pages, rows with equal values are
+    neither skipped nor repeated, and the last page costs as little as the first.
     """
 
     display_page_controls = True
@@ -59,12 +60,12 @@ class KeysetPagination(pagination.BasePagination):
     def window(
         self, queryset: models.QuerySet[Any], request: Request, keyset: Iterable[str]
     ) -> models.QuerySet[Any]:
-        """The page's rows and one more, in order."""
+        """Return the rows of this page and one more row, in order."""
         rows = self.rest(queryset, request, keyset)
         return rows.order_by(*self.keyset)[: self.limit + 1]
 
     def rest(self, queryset: Rows, request: Request, keyset: Iterable[str]) -> Rows:
-        """The rows of this page and of all that follow, in no order."""
+        """Return the rows of this page and of all following pages, unordered."""
         self.keyset = list(keyset)
         self.limit = parse_limit(request.query_params.get("limit"))
         self.url = request.build_absolute_uri(request.path)
@@ -74,10 +75,13 @@ class KeysetPagination(pagination.BasePagination):
         return queryset
 
     def set_next_link(self, last: Iterable[Any]) -> None:
-        """There is a page after this one, whose last row has this key."""
-        # Spelled in full: Django's encoder would cut an instant to its milliseconds.
-        spelled = [value.isoformat() if isinstance(value, date) else value for value in last]
-        key = json.dumps(spelled, default=str).encode()
+        """Link to the page after this one.
+
+        :param last: the keyset values of this page's last row.
+        """
+        # Django's encoder would truncate instants to milliseconds.
+        values = [value.isoformat() if isinstance(value, date) else value for value in last]
+        key = json.dumps(values, default=str).encode()
         cursor = base64.urlsafe_b64encode(key).decode().rstrip("=")
         self.next_link = f"{self.url}?{urlencode({**self.parameters, 'cursor': cursor})}"
 
@@ -95,7 +99,7 @@ class KeysetPagination(pagination.BasePagination):
                 raise ValueError(values)
             values = [field.clean(value, None) for field, value in zip(fields, values, strict=True)]
         except (binascii.Error, ValueError, TypeError, RecursionError, InvalidValue) as error:
-            raise ValidationError({"cursor": [f"Not allowed; allowed: {CURSOR_TEXT}."]}) from error
+            raise ValidationError({"cursor": [must_be(CURSOR_TEXT)]}) from error
         pair = ColPairs(queryset.model._meta.db_table, fields, fields, fields[0])
         return queryset.filter(RowGreaterThan(pair, values))
 

@@ -1,4 +1,4 @@
-"""What query parameters mean, and how to refuse them; needs no view."""
+"""Parse query parameters and other text from callers, and word the errors."""
 
 import difflib
 import re
@@ -17,48 +17,61 @@ INSTANT = re.compile(
 )
 DEFAULT_LIMIT, MAX_LIMIT = 1_000, 10_000
 LIMIT_TEXT = f"a whole number from 1 to {MAX_LIMIT} (default {DEFAULT_LIMIT})"
-CURSOR_TEXT = "the value that the Link header of the page before gave"
+CURSOR_TEXT = "the cursor from the Link header of the previous page"
+MAX_REPEATED_LENGTH = 40
 
 
-def parse_limit(sent: str | None) -> int:
-    if sent is None:
+def must_be(allowed: str, value: object = None) -> str:
+    """Return the error message for a value: "Must be 1 or 2, not 3." Long values are left out."""
+    text = "" if value is None else str(value)
+    if not 0 < len(text) <= MAX_REPEATED_LENGTH or not text.isprintable():
+        return f"Must be {allowed}."
+    return f"Must be {allowed}, not {text}."
+
+
+def parse_limit(text: str | None) -> int:
+    """
+    :raises ValidationError: if the page size is not allowed.
+    """
+    if text is None:
         return DEFAULT_LIMIT
-    if sent.isascii() and sent.isdigit() and len(sent) < 9 and 1 <= int(sent) <= MAX_LIMIT:
-        return int(sent)
-    raise ValidationError({"limit": [f"Not allowed; allowed: {LIMIT_TEXT}."]})
+    if text.isascii() and text.isdigit() and len(text) < 9 and 1 <= int(text) <= MAX_LIMIT:
+        return int(text)
+    raise ValidationError({"limit": [must_be(LIMIT_TEXT, text)]})
 
 
-def check_parameters(sent: QueryDict, known: Mapping[str, str]) -> None:
-    """Refuse what is unknown, empty or given twice. ``known`` maps names to what is allowed.
+def check_parameters(query: QueryDict, known: Mapping[str, str]) -> None:
+    """Check that every parameter is known, not empty and given once.
 
-    :raises ValidationError: naming each parameter, and the known one that is nearest to it.
+    :param known: the names of the parameters, each with a description of the allowed values.
+    :raises ValidationError: with a message for each wrong parameter.
     """
     known = {"cursor": CURSOR_TEXT, "format": "json or api", "limit": LIMIT_TEXT, **known}
     errors = {}
-    for name, values in sent.lists():
+    for name, values in query.lists():
         if name not in known:
             nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0]
             errors[name] = [
-                f"Unknown parameter; did you mean {nearest}? Known: {', '.join(sorted(known))}."
+                f"Unknown parameter. Did you mean {nearest}? Known: {', '.join(sorted(known))}."
             ]
         elif len(values) > 1:
-            errors[name] = [f"Given {len(values)} times; allowed: once, {known[name]}."]
+            errors[name] = [f"Given {len(values)} times. Give it once: {known[name]}."]
         elif "\ufffd" in values[0]:
-            errors[name] = [f"Not UTF-8; allowed: {known[name]}."]
+            errors[name] = [f"Must be UTF-8: {known[name]}."]
         elif values[0] == "":
-            errors[name] = [f"Empty; leave it out, or give {known[name]}."]
+            errors[name] = [f"Must not be empty. Omit it, or give {known[name]}."]
     if errors:
         raise ValidationError(errors)
-    parse_limit(sent.get("limit"))
+    parse_limit(query.get("limit"))
 
 
 def is_storable(text: str) -> bool:
-    """Whether every store can hold this text: no NUL, no lone surrogate."""
+    """Return whether every database can store this text: no NUL and no lone surrogate."""
     return not UNSTORABLE.search(text)
 
 
 def to_whole_number(text: str) -> int | None:
-    """The number that this text plainly spells, within signed 64 bits; else None."""
+    """Return the number, or None if the text is not a decimal integer of signed 64 bits."""
     digits = text.removeprefix("-")
     if not (digits.isascii() and digits.isdigit() and len(digits) <= 19):
         return None
@@ -67,9 +80,9 @@ def to_whole_number(text: str) -> int | None:
 
 
 def to_day(text: str) -> date:
-    """Read an ISO 8601 date.
+    """Parse an ISO 8601 date.
 
-    :raises ValueError: if it is none.
+    :raises ValueError: if it is anything else.
     """
     if not DAY.fullmatch(text):
         raise ValueError("not a date")
@@ -77,18 +90,18 @@ def to_day(text: str) -> date:
 
 
 def to_instant(text: str, *, is_upper_bound: bool = False) -> datetime:
-    """Read an ISO 8601 date or datetime as a UTC instant.
+    """Parse an ISO 8601 date or datetime as an instant in UTC.
 
-    Without an offset it is UTC. A date stands for its first instant, or as an upper bound for
-    its last one, so that the whole day belongs to the interval.
+    A datetime without an offset is UTC. A date means its first instant, or its last instant if it
+    is an upper bound, so that an interval includes the whole day.
 
-    :raises ValueError: if it is neither, or lies outside the years 1 to 9999 in UTC.
+    :raises ValueError: if it is neither, or is outside the years 1 to 9999 in UTC.
     """
     if DAY.fullmatch(text):
         bound = time.max if is_upper_bound else time.min
         instant = datetime.combine(date.fromisoformat(text), bound)
     elif INSTANT.fullmatch(text):
-        # An unescaped "+" arrives as a blank.
+        # An unescaped "+" in a query arrives as a space.
         instant = datetime.fromisoformat(f"{text[:10]}T{text[11:].replace(' ', '+')}")
     else:
         raise ValueError("neither a date nor a datetime")

@@ -1,22 +1,24 @@
-"""``RATE_LIMIT`` for each caller and service."""
+"""The rate limit of the API's views (``RATE_LIMIT``)."""
 
 from typing import TYPE_CHECKING
 
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
+from common.api.permissions import service_of
 from common.api_keys.cache import ApiKeyIdentity
 from common.rate_limits import client_address, rate_limiter
 
 if TYPE_CHECKING:
-    from rest_framework.views import APIView  # which reads this module's names from the settings
-from common.api.permissions import service_of
+    # At run time this import would be circular: DRF's views import the throttle classes.
+    from rest_framework.views import APIView
 
+# The key in a request's environ by which a fast path says that it has counted the request.
 COUNTED = "common.request_counted"
 
 
 class CallerRateThrottle(BaseThrottle):
-    """``RATE_LIMIT`` for each caller and service."""
+    """Count requests per caller and service."""
 
     seconds: int | None = None
 

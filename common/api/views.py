@@ -1,4 +1,4 @@
-"""Base classes of the API's views: unknown parameters and large bodies are errors."""
+"""Base classes of the API's views. They reject unknown parameters and large bodies."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,29 +15,29 @@ from common.api.errors import BodyTooLarge
 from common.api.openapi import ServiceSchema
 from common.api.parsing import check_parameters
 
-MAX_TYPED = settings.MAX_BODY_BYTES  # more was not typed into a form
+MAX_RAW_BODY = settings.MAX_BODY_BYTES  # nobody types more into a form
 
 
 class StrictView(views.APIView):
-    """A view that refuses unknown query parameters and bodies over ``max_body_bytes``."""
+    """A view that rejects unknown query parameters and bodies over ``max_body_bytes``."""
 
     max_body_bytes: int = settings.MAX_BODY_BYTES
-    typed: str | None = None  # the body that came from a page's form for raw data
+    raw_body: str | None = None  # the input of the browsable API's form for raw data
     schema = ServiceSchema()
 
     def known_parameters(self) -> Mapping[str, str]:
-        """Each query parameter that this action takes, with what is allowed for it."""
+        """Return the query parameters of this action, each with a description of allowed values."""
         filterset = getattr(self, "filterset_class", None)
         if filterset is None or getattr(self, "action", None) != "list":
             return {}
         return {name: item.extra["help_text"] for name, item in filterset.base_filters.items()}
 
     def example(self, method: str) -> Any:
-        """What the form of a method begins with; None if nothing."""
+        """Return an example body to fill the browsable form of a method with, if there is one."""
         return None
 
     def related(self, content: Any) -> list[tuple[str, str]]:
-        """What a person may want to see next to this answer: what it is, path."""
+        """Return links to related pages for the browsable API: (title, path)."""
         return []
 
     def get_authenticators(self) -> list[BaseAuthentication]:
@@ -45,8 +45,8 @@ class StrictView(views.APIView):
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         response = super().dispatch(request, *args, **kwargs)
-        # DRF's views, requests and answers know each other in circles. A large answer in one
-        # would stay until Python's collector comes by, hundreds of pages later.
+        # DRF's view, request and response reference each other. A large response in such a cycle
+        # stays in memory until Python's cyclic garbage collector runs.
         del self.response
         if isinstance(response, Response):
             response.add_post_render_callback(break_reference_cycle)
@@ -54,20 +54,20 @@ class StrictView(views.APIView):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
-        is_known = hasattr(self, str(request.method).lower())
-        if not is_known or request.method == "OPTIONS":
-            return  # DRF answers 405, or what this view can do
+        has_handler = hasattr(self, str(request.method).lower())
+        if not has_handler or request.method == "OPTIONS":
+            return  # DRF answers 405 or the metadata
         length = int(request.META.get("CONTENT_LENGTH") or 0)
         if length > self.max_body_bytes:
             raise BodyTooLarge(self.max_body_bytes)
         is_form = is_form_media_type(request.content_type)
-        if request.accepted_renderer.format == "api" and not is_form and length <= MAX_TYPED:
-            self.typed = request._request.body.decode(errors="replace")
+        if request.accepted_renderer.format == "api" and not is_form and length <= MAX_RAW_BODY:
+            self.raw_body = request._request.body.decode(errors="replace")
         check_parameters(request.query_params, self.known_parameters())
 
 
 class OpenView(StrictView):
-    """A view that is open to all, without a key and without a limit to their rate."""
+    """A view without authentication and without a rate limit."""
 
     authentication_classes = []
     permission_classes = []
@@ -75,4 +75,4 @@ class OpenView(StrictView):
 
 
 def break_reference_cycle(response: Response) -> None:
-    response.renderer_context = {}  # type: ignore[attr-defined]  # it names the response
+    response.renderer_context = {}  # type: ignore[attr-defined]  # it references the response

@@ -1,4 +1,4 @@
-"""API keys."""
+"""API keys in the admin."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ class ApiKeyForm(forms.ModelForm):  # type: ignore[type-arg]
 
 @admin.register(ApiKey)
 class ApiKeyAdmin(APIKeyModelAdmin, BaseAdmin):
-    """Keys are made here, shown once and revoked; never deleted, so that they stay accountable."""
+    """Keys are created, shown once and revoked. They are never deleted."""
 
     model = ApiKey
     form = ApiKeyForm
@@ -46,13 +46,13 @@ class ApiKeyAdmin(APIKeyModelAdmin, BaseAdmin):
             return
         key = ApiKey.objects.assign_key(obj)
         obj.save()
-        # Last and with nothing behind it, to be copied as it stands.
-        told = f"Store the key of {obj.name} somewhere safe, as it is shown only this once: {key}"
-        self.message_user(request, told, messages.WARNING)
+        # The key ends the message without a full stop, so that it is easy to copy.
+        message = f"Copy the key of {obj.name} now. It is not shown again: {key}"
+        self.message_user(request, message, messages.WARNING)
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
 
 
-# The library's own model, beside the one that extends it.
+# The library's own model; ApiKey replaces it.
 admin.site.unregister(UnusedApiKey)

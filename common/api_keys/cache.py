@@ -1,4 +1,4 @@
-"""The API keys that are valid, held in memory: a request with a key costs no query."""
+"""The valid API keys, cached in memory: a request with a known key needs no query."""
 
 import threading
 from datetime import datetime
@@ -10,14 +10,15 @@ from django.utils import timezone
 
 from common.api_keys.models import ApiKey
 
-# A key that was revoked stops after so many seconds at the latest.
-FRESH_SECONDS = 5.0
-# Nothing makes a process read its keys more often, so one it does not know may be new for so long.
-PAUSE_SECONDS = 1.0
-# While their store is away keys stay known: nobody can revoke one in it, either.
+# Reload interval. A revoked key may be accepted for this long.
+RELOAD_SECONDS = 5.0
+# Minimum reload interval. A new key may go unrecognised for this long.
+MIN_RELOAD_SECONDS = 1.0
+# While the database is unavailable: how long cached keys stay valid, and the minimum interval
+# between two attempts to reload.
 MAX_UNAVAILABLE_SECONDS = 300.0
-AWAY_PAUSE_SECONDS = 5.0
-# A request with an unknown key waits no longer for another one's reading.
+RETRY_SECONDS = 5.0
+# How long a request with an unknown key waits for another thread's reload.
 MAX_WAIT_SECONDS = 2.0
 
 KEYWORD = "Api-Key"
@@ -25,7 +26,7 @@ MAX_KEY_LENGTH = 128
 
 
 class ApiKeyIdentity(NamedTuple):
-    """Whose key it is, and what it opens."""
+    """The owner of a key, and what the key gives access to."""
 
     prefix: str
     services: frozenset[str]
@@ -34,80 +35,82 @@ class ApiKeyIdentity(NamedTuple):
 
 
 class ApiKeysUnavailable(Exception):
-    """The store of the keys is away, and this key is not known here."""
+    """The key is not in the cache, and the database of the keys is unavailable."""
 
 
 class ApiKeyCache:
-    """All valid keys by their digests, read again when they are old or an unknown key comes."""
+    """All valid keys by digest. Reloaded when they are old, or when an unknown key arrives."""
 
     def __init__(self) -> None:
-        self._reading = threading.Lock()
-        self.forget()
+        self._reload_lock = threading.Lock()
+        self.clear()
 
-    def forget(self) -> None:
-        """Begin anew."""
-        self._callers: dict[str, ApiKeyIdentity] = {}
-        self._read_at = self._tried_at = float("-inf")
-        self._is_away = False
+    def clear(self) -> None:
+        self._identities: dict[str, ApiKeyIdentity] = {}
+        self._loaded_at = self._tried_at = float("-inf")
+        self._is_unavailable = False
 
     def find(self, authorization: str) -> ApiKeyIdentity | None:
-        """Return whose key this ``Authorization`` header holds; None if there is no valid one.
+        """Return the identity of the key in an ``Authorization`` header; None if it is invalid.
 
-        :raises ApiKeysUnavailable:
+        :raises ApiKeysUnavailable: if the key cannot be checked.
         """
         scheme, _, key = authorization.partition(" ")
         if scheme.lower() != KEYWORD.lower() or not 0 < len(key) <= MAX_KEY_LENGTH:
             return None
         digest = ApiKey.objects.digest(key)
-        if self._is_due(FRESH_SECONDS):
-            # Whoever is known does not wait while another thread reads.
-            self._read(wait=0.0 if digest in self._callers else MAX_WAIT_SECONDS)
-        if digest not in self._callers and self._is_due(PAUSE_SECONDS):
-            self._read(wait=MAX_WAIT_SECONDS)
-        caller = self._callers.get(digest)
-        if caller is None and self._is_away:
-            raise ApiKeysUnavailable("the API keys' store is away")
-        if caller and caller.expires_at and caller.expires_at <= timezone.now():
+        if self._is_due(RELOAD_SECONDS):
+            # A request with a known key does not wait for another thread's reload.
+            self._reload(wait=0.0 if digest in self._identities else MAX_WAIT_SECONDS)
+        if digest not in self._identities and self._is_due(MIN_RELOAD_SECONDS):
+            self._reload(wait=MAX_WAIT_SECONDS)
+        identity = self._identities.get(digest)
+        if identity is None and self._is_unavailable:
+            raise ApiKeysUnavailable("the database of the API keys is unavailable")
+        if identity and identity.expires_at and identity.expires_at <= timezone.now():
             return None
-        return caller
+        return identity
 
     def _is_due(self, seconds: float) -> bool:
-        now, pause = monotonic(), AWAY_PAUSE_SECONDS if self._is_away else PAUSE_SECONDS
-        return now - self._read_at >= seconds and now - self._tried_at >= pause
+        min_interval = RETRY_SECONDS if self._is_unavailable else MIN_RELOAD_SECONDS
+        now = monotonic()
+        return now - self._loaded_at >= seconds and now - self._tried_at >= min_interval
 
-    def _read(self, *, wait: float) -> None:
-        if not self._reading.acquire(timeout=wait):
+    def _reload(self, *, wait: float) -> None:
+        if not self._reload_lock.acquire(timeout=wait):
             if wait:
-                raise ApiKeysUnavailable("the API keys' store does not answer")
+                raise ApiKeysUnavailable("the database of the API keys does not respond")
             return
         try:
-            if self._is_due(PAUSE_SECONDS):
-                self._read_now()
+            if self._is_due(MIN_RELOAD_SECONDS):
+                self._reload_now()
         finally:
-            self._reading.release()
+            self._reload_lock.release()
 
-    def _read_now(self) -> None:
-        began = monotonic()
+    def _reload_now(self) -> None:
+        started_at = monotonic()
         try:
-            self._callers, self._read_at, self._is_away = _valid_keys(), began, False
+            self._identities = _load_with_retry()
+            self._loaded_at, self._is_unavailable = started_at, False
         except (OperationalError, InterfaceError):
-            self._is_away = True
-            if began - self._read_at > MAX_UNAVAILABLE_SECONDS:
-                self._callers = {}
+            self._is_unavailable = True
+            if started_at - self._loaded_at > MAX_UNAVAILABLE_SECONDS:
+                self._identities = {}
         self._tried_at = monotonic()
 
 
-def _valid_keys() -> dict[str, ApiKeyIdentity]:
+def _load_with_retry() -> dict[str, ApiKeyIdentity]:
     try:
-        return _read_keys()
+        return _load()
     except (OperationalError, InterfaceError):
-        # Not every door is opened by Django's handlers, which would close a broken connection.
+        # The fast path runs outside Django's request handling, which would close a broken
+        # connection.
         if not connections["default"].in_atomic_block:
             connections["default"].close()
-        return _read_keys()
+        return _load()
 
 
-def _read_keys() -> dict[str, ApiKeyIdentity]:
+def _load() -> dict[str, ApiKeyIdentity]:
     rows = ApiKey.objects.valid_now().values_list(
         "hashed_key", "prefix", "services", "sees_personal_data", "expiry_date"
     )

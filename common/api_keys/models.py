@@ -10,15 +10,15 @@ from rest_framework_api_key.models import AbstractAPIKey, APIKeyManager
 
 def check_services(names: Any) -> None:
     """
-    :raises ValidationError: if these are no services, or none.
+    :raises ValidationError: if the list is empty or contains an unknown service.
     """
     known = settings.KNOWN_SERVICES
-    given = names if isinstance(names, list) else [names]
-    wrong = ", ".join(repr(name) for name in given if name not in known)
-    if wrong:
-        raise ValidationError(f"{wrong} is not allowed; some of {', '.join(known)} are.")
-    if not given:
-        raise ValidationError(f"Name at least one of {', '.join(known)}.")
+    services = names if isinstance(names, list) else [names]
+    unknown = ", ".join(repr(name) for name in services if name not in known)
+    if unknown:
+        raise ValidationError(f"Must be some of {', '.join(known)}, not {unknown}.")
+    if not services:
+        raise ValidationError(f"Must be at least one of {', '.join(known)}.")
 
 
 class ApiKeyManager(APIKeyManager):
@@ -28,20 +28,22 @@ class ApiKeyManager(APIKeyManager):
         return usable.filter(Q(expiry_date=None) | Q(expiry_date__gt=timezone.now()))
 
     def digest(self, key: str) -> str:
-        """What is stored of a key. It has no salt, as keys are random, so it finds its row."""
+        """Return the stored digest of a key. It has no salt, because keys are random."""
         digest: str = self.key_generator.hash(key)
         return digest
 
 
 class ApiKey(AbstractAPIKey):
-    """A key to the API of some services; only a digest of it is stored."""
+    """A key for the API of some services. Only its digest is stored."""
 
     services = models.JSONField(
-        default=list, validators=[check_services], help_text="The services that it opens."
+        default=list,
+        validators=[check_services],
+        help_text="The services that the key gives access to.",
     )
     sees_personal_data = models.BooleanField(
         default=True,
-        help_text="Shows customers' names and phone numbers in repair jobs; masked without it.",
+        help_text="Names and phone numbers are shown. Without this they are masked.",
     )
 
     objects: ClassVar[ApiKeyManager] = ApiKeyManager()

@@ -5,12 +5,12 @@ from django.db import models
 
 
 def database_for(app_label: str) -> str:
-    """The database alias that an app's tables live in."""
+    """Return the alias of the database with an app's tables."""
     return app_label if app_label in settings.DATABASES else "default"
 
 
 class ServiceRouter:
-    """Each service's tables in the database that is named like it, all others in ``default``."""
+    """An app's tables are in the database of the same alias, or else in ``default``."""
 
     def db_for_read(self, model: type[models.Model], **hints: Any) -> str:
         return database_for(model._meta.app_label)

@@ -1,20 +1,20 @@
-"""Arguments of commands."""
+"""Argument types for management commands."""
 
 from argparse import ArgumentTypeError
 from collections.abc import Callable
 
 
-def at_least(least: int) -> Callable[[str], int]:
-    """Read a whole number of at least so much."""
+def at_least(minimum: int) -> Callable[[str], int]:
+    """Return an argument type for whole numbers of at least ``minimum``."""
 
-    def read(spelled: str) -> int:
-        allowed = f"{spelled!r}; allowed: a whole number from {least} on"
+    def parse(text: str) -> int:
+        message = f"must be a whole number of at least {minimum}, not {text!r}"
         try:
-            number = int(spelled)
+            number = int(text)
         except ValueError as error:
-            raise ArgumentTypeError(allowed) from error
-        if number < least:
-            raise ArgumentTypeError(allowed)
+            raise ArgumentTypeError(message) from error
+        if number < minimum:
+            raise ArgumentTypeError(message)
         return number
 
-    return read
+    return parse

@@ -1,4 +1,4 @@
 from common.urls import optional_slash
-from dashboard.api.lean import report_view
+from dashboard.api.cached_view import report_view
 
 urlpatterns = optional_slash("dashboard", report_view, "dashboard")

@@ -1,46 +1,28 @@
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 
 from django.utils import timezone
-from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from common.api.csv_renderer import CSVRenderer, Table
 from common.api.json_format import JSONRenderer
-from common.api.openapi import error_response
 from common.api.views import StrictView
-from dashboard.api.page import KINDS, ReportPageRenderer
-from dashboard.api.serializers import QuestionSerializer, ReportSerializer
-from dashboard.models import Ingestion
-from dashboard.report import Question, report
-
-EXAMPLE = {
-    "hotel_id": 1,
-    "period": "year",
-    "year": 2020,
-    "by": "night_of_stay",
-    "data": [{"year": 2020, "bookings": 3, "cancellations": 1, "net": 2}],
-    "total": {"bookings": 3, "cancellations": 1, "net": 2},
-    "ingested_through": "2020-12-31T23:59:59Z",
-}
-
+from dashboard.api import docs
+from dashboard.api.pages import MAX_HOTELS, MAX_YEARS, PageData, ReportPageRenderer
+from dashboard.api.serializers import (
+    ReportQuerySerializer,
+    ReportSerializer,
+    parse_query,
+    report_table,
+)
+from dashboard.models import DailyTotal
+from dashboard.services.report import Report, build_report, compare_with_year_before
 
 # Each query parameter, with what is allowed for it.
-KNOWN = {name: str(field.help_text) for name, field in QuestionSerializer().fields.items()}
-KNOWN["format"] = "json, csv or api"
-CSV_EXAMPLE = "hotel_id,by,year,bookings,cancellations,net\r\n1,night_of_stay,2020,3,1,2\r\n"
-
-
-def read_question(parameters: Mapping[str, str], this_year: int) -> Question:
-    """What is asked for; ``this_year`` where no year is.
-
-    :raises ValidationError: naming each parameter that is missing or not allowed.
-    """
-    serializer = QuestionSerializer(data=parameters)
-    serializer.is_valid(raise_exception=True)
-    return Question(**{"year": this_year} | serializer.validated_data)
+PARAMETERS = {name: str(field.help_text) for name, field in ReportQuerySerializer().fields.items()}
+PARAMETERS["format"] = "json, csv or api"
 
 
 class ReportView(StrictView):
@@ -51,42 +33,39 @@ class ReportView(StrictView):
 
     name = "Dashboard"
     renderer_classes = [JSONRenderer, CSVRenderer, ReportPageRenderer]
+    report: Report | None = None
+    page: PageData | None = None  # for ReportPageRenderer
 
     def known_parameters(self) -> Mapping[str, str]:
-        return KNOWN
+        return PARAMETERS
 
-    @extend_schema(
-        summary="Bookings per month, day or year",
-        parameters=[QuestionSerializer],
-        responses={
-            (200, "application/json"): OpenApiResponse(
-                ReportSerializer, "The report.", [OpenApiExample("A year", EXAMPLE)]
-            ),
-            (200, "text/csv"): OpenApiResponse(
-                OpenApiTypes.STR,
-                "The report; as CSV to download, a line for each row.",
-                [OpenApiExample("A year as CSV", CSV_EXAMPLE, media_type="text/csv")],
-            ),
-            304: OpenApiResponse(description="Unchanged since the ETag in If-None-Match."),
-            (400, "application/json"): error_response(
-                "A parameter is missing, unknown or not allowed.",
-                {"hotel_id": ["This field is required."]},
-            ),
-        },
-    )
+    @docs.get_report
     def get(self, request: Request) -> Response:
-        """A hotel's year; `ETag` and `If-None-Match` spare an unchanged answer."""
-        asked = request.query_params.dict()
-        if request.accepted_renderer.format == "api" and not asked.keys() - {"format"}:
-            return Response({})  # the page offers the hotels
-        question = read_question(asked, timezone.now().year)
-        return Response(report(question, Ingestion.objects.current().watermark))
+        """Return the report of a hotel and year.
 
-    def table(self, content: dict[str, Any]) -> Table:
-        """The report's rows, each with what they are about."""
-        about = {"hotel_id": content["hotel_id"], "by": content["by"]}
-        return Table(
-            f"dashboard-hotel-{content['hotel_id']}-{content['year']}-by-{content['period']}",
-            [*about, content["period"], *KINDS],
-            [about | row for row in content["data"]],
-        )
+        With `If-None-Match`, an unchanged report is not sent again.
+        """
+        parameters = request.query_params.dict()
+        if request.accepted_renderer.format == "api" and not parameters.keys() - {"format"}:
+            return Response({})  # the page shows a form to choose a hotel
+        self.report = build_report(parse_query(parameters, this_year=timezone.now().year))
+        return Response(ReportSerializer(self.report).data)
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        response = super().finalize_response(request, response, *args, **kwargs)
+        # Other errors show no hotels: the client may have no access to them.
+        may_show_hotels = response.status_code in {HTTPStatus.OK, HTTPStatus.BAD_REQUEST}
+        if may_show_hotels and response.accepted_renderer.format == "api":
+            self.page = self._load_page()
+        return response
+
+    def _load_page(self) -> PageData:
+        hotels = DailyTotal.objects.first_hotels(MAX_HOTELS)
+        if self.report is None:
+            return PageData(hotels)
+        comparison = compare_with_year_before(self.report.query, max_years=MAX_YEARS)
+        return PageData(hotels, self.report, comparison)
+
+    def table(self, content: Any) -> Table:
+        assert self.report is not None
+        return report_table(self.report)

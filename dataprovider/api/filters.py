@@ -8,15 +8,15 @@ from common.api.filters import (
     UntilFilter,
     WholeNumberFilter,
 )
-from dataprovider.models import Event, Status
+from dataprovider.models import Event, EventStatus
 
 
 class StatusField(StrictField):
     def parse(self, text: str) -> int:
-        return Status(int(text)).value
+        return EventStatus(int(text)).value
 
 
-class RoomIdFormField(StrictField):
+class RoomIdField(StrictField):
     def parse(self, text: str) -> str:
         if "\0" in text or len(text) > 64:
             raise ValueError(text)
@@ -30,8 +30,8 @@ class StatusFilter(StrictFilter):
 
 
 class RoomIdFilter(StrictFilter):
-    field_class = RoomIdFormField
-    allowed = "a room's id, up to 64 characters"
+    field_class = RoomIdField
+    allowed = "a room id of up to 64 characters"
     schema = {"type": "string", "minLength": 1, "maxLength": 64, "pattern": r"^[^\x00]*$"}
 
 

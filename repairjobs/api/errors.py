@@ -11,7 +11,7 @@ from rest_framework.exceptions import (
 )
 from rest_framework.response import Response
 
-from common.api.errors import RETRY_AFTER_SECONDS, Conflict
+from common.api.errors import RETRY_AFTER_SECONDS, UNAVAILABLE_DETAIL, Conflict
 from repairjobs.integrations.client_database import ClientUnavailable, JobIdTaken
 from repairjobs.integrations.documents.base import DocumentsUnavailable
 from repairjobs.integrations.sms.base import (
@@ -29,7 +29,7 @@ class ServiceUnavailable(APIException):
     """503: a database or an outside system is unavailable, or a secret is missing."""
 
     status_code = status.HTTP_503_SERVICE_UNAVAILABLE
-    default_detail = "A database or outside system is unavailable. Try again later."
+    default_detail = UNAVAILABLE_DETAIL
     wait = RETRY_AFTER_SECONDS
 
 

@@ -7,7 +7,7 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 
 from common.api.pagination import KeysetPagination
-from common.api.parsing import CURSOR_TEXT, is_storable, parse_limit
+from common.api.parsing import CURSOR_TEXT, is_storable, must_be, parse_limit
 from repairjobs.integrations.documents.base import Document
 
 
@@ -38,4 +38,4 @@ def _parse_cursor(cursor: str) -> str:
         job_id = None
     if isinstance(job_id, str) and is_storable(job_id):
         return job_id
-    raise ValidationError({"cursor": [f"Must be {CURSOR_TEXT}."]})
+    raise ValidationError({"cursor": [must_be(CURSOR_TEXT)]})

@@ -29,7 +29,8 @@ AMOUNT = re.compile(r"[0-9]{1,12}\.[0-9]{2}")
 class TextField(serializers.CharField):
     """Text that is not blank and has no NUL, with an OpenAPI pattern that says so."""
 
-    pattern = r"^[^\u0000]*\S[^\u0000]*$"
+    # \S alone would match a null character.
+    pattern = r"^[^\u0000]*[^\s\u0000][^\u0000]*$"
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)

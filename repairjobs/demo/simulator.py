@@ -54,13 +54,13 @@ def simulate_client(*, rng: random.Random) -> None:
     """Add a job at the client, and advance some of the jobs under way, over HTTP.
 
     :raises DemoForbidden: if the client or the SMS are real.
-    :raises SandboxUnavailable:
+    :raises RemoteServiceUnavailable:
     """
     if settings.IS_LIVE:
         raise DemoForbidden
-    opened = sandbox_api.jobs(JobStatus.OPENED)
-    in_progress = sandbox_api.jobs(JobStatus.IN_PROGRESS)
-    unpaid = [job for job in sandbox_api.jobs(JobStatus.COMPLETED) if not job["paid"]]
+    opened = sandbox_api.fetch_jobs(JobStatus.OPENED)
+    in_progress = sandbox_api.fetch_jobs(JobStatus.IN_PROGRESS)
+    unpaid = [job for job in sandbox_api.fetch_jobs(JobStatus.COMPLETED) if not job["paid"]]
     if len(opened) + len(in_progress) + len(unpaid) < MAX_UNDER_WAY:
         sandbox_api.add_client_job(**draw_job(rng))
     if opened:

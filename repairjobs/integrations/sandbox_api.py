@@ -1,67 +1,47 @@
-"""The client's sandbox and our own API as their users meet them, over HTTP; for the demo."""
+"""A client of this machine's own ``/client/jobs`` and ``/jobs`` over HTTP, for the demo.
+
+Every function raises :class:`common.http_client.RemoteServiceUnavailable` if a request fails.
+"""
 
 from typing import Any
 
-import requests
 from django.conf import settings
 
-CONNECT_SECONDS, READ_SECONDS = 3.05, 10.0
+from common.http_client import HttpClient
+
+MAX_JOBS = 50
 
 
-class SandboxUnavailable(Exception):
-    """The API of this machine could not be asked, or refused."""
-
-
-def jobs(status: str) -> list[dict[str, Any]]:
-    """Some documents of jobs with this status.
-
-    :raises SandboxUnavailable:
-    """
-    found: list[dict[str, Any]] = _request(
-        "GET", "/jobs", params={"status": status, "limit": 50}
-    ).json()
-    return found
+def fetch_jobs(status: str) -> list[dict[str, Any]]:
+    """Return up to 50 documents of jobs with this status."""
+    with _client() as client:
+        documents: list[dict[str, Any]] = client.get(
+            "/jobs", {"status": status, "limit": MAX_JOBS}
+        ).json()
+    return documents
 
 
 def add_client_job(**columns: str) -> None:
-    """
-    :raises SandboxUnavailable:
-    """
-    _request("POST", "/client/jobs", json=columns)
+    with _client() as client:
+        client.post("/client/jobs", columns)
 
 
 def set_client_status(job_id: str, status: str) -> None:
-    """
-    :raises SandboxUnavailable:
-    """
-    _request("PUT", f"/client/jobs/{job_id}", json={"Job_status": status})
+    with _client() as client:
+        client.put(f"/client/jobs/{job_id}", {"Job_status": status})
 
 
 def pay(job_id: str, *, reference: str, amount: str) -> None:
-    """
-    :raises SandboxUnavailable:
-    """
     payment = {"reference": reference, "amount": amount, "currency": "GBP"}
-    _request("POST", f"/jobs/{job_id}/payments", json=payment)
+    with _client() as client:
+        client.post(f"/jobs/{job_id}/payments", payment)
 
 
-def _request(method: str, path: str, **options: Any) -> requests.Response:
-    # Only ever this machine: a demo runs nowhere else.
-    url = f"http://127.0.0.1:{settings.PORT}{path}"
-    key = settings.SANDBOX_KEY
-    try:
-        response = requests.request(
-            method,
-            url,
-            timeout=(CONNECT_SECONDS, READ_SECONDS),
-            headers={"Authorization": f"Api-Key {key}"} if key else {},
-            **options,
-        )
-        response.raise_for_status()
-    except requests.RequestException as error:
-        hint = "PORT says where"
-        if error.response is not None and error.response.status_code in {401, 403}:
-            hint = "SANDBOX_KEY"
-        reason = f"{method} {url} failed: {type(error).__name__} ({hint})"
-        raise SandboxUnavailable(reason) from error
-    return response
+def _client() -> HttpClient:
+    # Always this machine: the demo runs on no other.
+    return HttpClient(
+        f"http://127.0.0.1:{settings.PORT}",
+        api_key=settings.SANDBOX_KEY,
+        url_setting="PORT",
+        key_setting="SANDBOX_KEY",
+    )

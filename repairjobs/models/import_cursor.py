@@ -40,3 +40,8 @@ class ImportCursor(models.Model):
 
     def __str__(self) -> str:
         return f"imported up to {self.watermark}"
+
+    @property
+    def highest_id(self) -> int:
+        """The watermark; below all ids before the first import."""
+        return MIN_JOB_ID - 1 if self.watermark is None else self.watermark

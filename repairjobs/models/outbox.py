@@ -123,7 +123,7 @@ class OutboxTask(models.Model):
     """
 
     job = models.ForeignKey(Job, on_delete=models.PROTECT, related_name="outbox_tasks")
-    kind = models.CharField(max_length=8, choices=OutboxKind)
+    kind = models.CharField(max_length=16, choices=OutboxKind)
     subject = models.CharField(max_length=64, blank=True)  # an SMS's reference, a status
     due_at = models.DateTimeField(null=True)  # by the database's clock
     claim = models.UUIDField(null=True)

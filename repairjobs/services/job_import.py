@@ -30,12 +30,8 @@ def import_new_jobs(*, at: datetime, has_time_left: HasTimeLeft = unlimited) -> 
 
     :raises ClientUnavailable: the jobs imported so far stay.
     """
-    cursor = ImportCursor.objects.current()
-    imported, after = 0, MIN_JOB_ID - 1
-    watermark = after
-    if cursor.watermark is not None:
-        watermark = cursor.watermark
-        after = client_database.id_before(watermark, rows=LOOK_BACK)
+    watermark = ImportCursor.objects.current().highest_id
+    imported, after = 0, client_database.id_before(watermark, rows=LOOK_BACK)
     while (batch := client_database.scan_new_jobs(after=after, size=BATCH_SIZE)).end is not None:
         imported += import_batch(batch, at=at)
         after = batch.end
@@ -57,7 +53,7 @@ def scan_table(*, at: datetime) -> int:
         return 0
     batch = client_database.scan_new_jobs(after=cursor.scan_position, size=SCAN_ROWS)
     imported = import_batch(batch, at=at)
-    if batch.end is None or batch.end >= (cursor.watermark or MIN_JOB_ID - 1):
+    if batch.end is None or batch.end >= cursor.highest_id:
         ImportCursor.objects.move_scan(MIN_JOB_ID - 1)
     else:
         ImportCursor.objects.move_scan(batch.end)
@@ -70,10 +66,11 @@ def import_batch(batch: ScanBatch, *, at: datetime) -> int:
 
     A job that was closed before and is NEW again gets a line in the ledger and a flag.
     """
+    if batch.end is None:
+        return 0
     known = Job.objects.in_bulk([row.job_id for row in batch.rows])
-    cursor = ImportCursor.objects.current()
-    has_news = len(known) < len(batch.rows)
-    if not has_news and (batch.end is None or batch.end <= (cursor.watermark or MIN_JOB_ID - 1)):
+    if len(known) == len(batch.rows) and batch.end <= ImportCursor.objects.current().highest_id:
+        # The usual case, which needs no lock.
         _record_reopened(known.values(), at=at)
         return 0
     cursor = ImportCursor.objects.locked()
@@ -82,7 +79,7 @@ def import_batch(batch: ScanBatch, *, at: datetime) -> int:
     new_jobs = [_to_job(row, cursor, at) for row in batch.rows if row.job_id not in known]
     start_jobs(new_jobs, at=at)
     _record_reopened(known.values(), at=at)
-    cursor.watermark = max(cursor.watermark or MIN_JOB_ID, batch.end or MIN_JOB_ID)
+    cursor.watermark = max(cursor.highest_id, batch.end)
     cursor.save(update_fields=["watermark"])
     return len(new_jobs)
 

@@ -8,7 +8,7 @@ from common.api.filters import (
     WholeNumberFilter,
 )
 from common.api.parsing import is_storable
-from stats.api.rules import MAX_TYPE_LENGTH, TYPE_SCHEMA
+from stats.api.validation import MAX_TYPE_LENGTH, TYPE_SCHEMA
 from stats.models import Message
 
 

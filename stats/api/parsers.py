@@ -1,4 +1,4 @@
-"""Bodies of many messages: a JSON array, or a message a line."""
+"""Parsers for the bodies of ``POST /messages/batch``."""
 
 from collections.abc import Mapping
 from typing import IO, Any
@@ -8,25 +8,25 @@ from rest_framework.exceptions import APIException, ParseError
 
 from common.api.json_format import is_text, parse_json, parse_json_leniently
 
-NOT_A_BATCH = "A batch is a JSON array of messages, or NDJSON."
+NOT_A_BATCH = "A batch must be a JSON array of messages, or NDJSON."
 MAX_MESSAGES = 10_000
-# Objects and arrays of a body, also inside of messages: each takes ten times its text in memory.
+# Objects and arrays in a body, nested ones included: each takes ten times its text in memory.
 MAX_CONTAINERS = 50 * MAX_MESSAGES
 
 
 class TooManyMessages(APIException):
     status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
-    default_detail = f"Too many messages; allowed: {MAX_MESSAGES} in a batch."
+    default_detail = f"A batch must have at most {MAX_MESSAGES} messages."
 
 
-class Unreadable:
-    """What stands in a batch where an item cannot be read."""
+class InvalidItem:
+    """An item of a batch that is not JSON text."""
 
     def __init__(self, reason: str) -> None:
         self.reason = reason
 
 
-class BatchParser(parsers.BaseParser):
+class JSONBatchParser(parsers.BaseParser):
     """A JSON array of messages."""
 
     media_type = "application/json"
@@ -40,32 +40,35 @@ class BatchParser(parsers.BaseParser):
         body = stream.read()
         if body.count(b"{") + body.count(b"[") > MAX_CONTAINERS:
             raise TooManyMessages
-        messages = self.read(body)
-        if len(messages) > MAX_MESSAGES:
+        items = self.parse_items(body)
+        if len(items) > MAX_MESSAGES:
             raise TooManyMessages
-        return messages
+        return items
 
-    def read(self, body: bytes) -> list[Any]:
-        messages = parse_json_leniently(body)
-        if not isinstance(messages, list):
+    def parse_items(self, body: bytes) -> list[Any]:
+        items = parse_json_leniently(body)
+        if not isinstance(items, list):
             raise ParseError(NOT_A_BATCH)
         if b"\\u" not in body:
-            return messages
-        return [it if is_text(it) else Unreadable("a lone surrogate is no text") for it in messages]
+            return items
+        return [
+            item if is_text(item) else InvalidItem("The message contains a lone surrogate.")
+            for item in items
+        ]
 
 
-class LinesParser(BatchParser):
-    """NDJSON: a message a line; blank lines count for nothing."""
+class NDJSONBatchParser(JSONBatchParser):
+    """One message per line. Blank lines are skipped and not counted."""
 
     media_type = "application/x-ndjson"
 
-    def read(self, body: bytes) -> list[Any]:
+    def parse_items(self, body: bytes) -> list[Any]:
         lines = [line for line in body.split(b"\n") if line.strip()]
-        return [_read_line(line) for line in lines[: MAX_MESSAGES + 1]]
+        return [_parse_line(line) for line in lines[: MAX_MESSAGES + 1]]
 
 
-def _read_line(line: bytes) -> Any:
+def _parse_line(line: bytes) -> Any:
     try:
         return parse_json(line)
     except ParseError as error:
-        return Unreadable(str(error.detail))
+        return InvalidItem(str(error.detail))

@@ -7,59 +7,57 @@ from rest_framework import serializers
 
 from common.api.fields import ChoiceField, DayField, Int64Field
 from common.api.parsing import to_whole_number
-from stats.api.rules import ALLOWED, MAX_TYPE_LENGTH, TYPE_SCHEMA, read_message, spoken_message
-from stats.bulk import Content
-from stats.models import Interval, Message
+from stats.api.validation import (
+    ALLOWED,
+    MAX_TYPE_LENGTH,
+    TYPE_SCHEMA,
+    format_message,
+    parse_message,
+)
+from stats.models import INTERVALS, Message, MessageData, ReportQuery
 
 
 @extend_schema_field(TYPE_SCHEMA)
 class TypeField(serializers.CharField):
-    """A message's type, which may be empty."""
+    """The type of a message, which may be empty."""
 
 
 @extend_schema_field({**TYPE_SCHEMA, "minLength": 1})
 class TypeParameter(serializers.CharField):
-    """A message type that is asked for."""
+    """A message type as a query parameter, which must not be empty."""
 
 
 class MessageSerializer(serializers.Serializer[Any]):
-    """A message's fields for documents and forms; what they must be is in ``rules``."""
-
+    # ``stats.api.validation`` does the checks. The fields serve OpenAPI and the HTML form.
     customerId = Int64Field(help_text=ALLOWED["customerId"])  # noqa: N815
     type = TypeField(help_text="May be empty.")
     amount = serializers.RegexField(
         r"^[0-9]{1,9}\.[0-9]{3}$", help_text="A decimal with three places."
     )
-    uuid = serializers.UUIDField(help_text="In any textual form; answered in the canonical one.")
+    uuid = serializers.UUIDField(
+        help_text="In any textual form. Responses have the canonical form."
+    )
     timestamp = serializers.DateTimeField(
         required=False,
         help_text="When the message was processed; at most 5 minutes ahead (default: now).",
     )
 
     def to_internal_value(self, data: Any) -> Any:
-        """Read a message that comes now.
+        """Return the message data.
 
-        :raises ValidationError: naming each field that is missing or not allowed.
+        :raises ValidationError: with an error for each field that is missing or not allowed.
         """
         if hasattr(data, "getlist"):
-            data = _read_form(data)
-        return read_message(data, at=timezone.now())
+            data = _form_to_json(data)
+        return parse_message(data, at=timezone.now())
 
-    def to_representation(self, instance: Content | Message) -> dict[str, Any]:
-        if isinstance(instance, Message):
-            instance = Content(
-                str(instance.uuid),
-                instance.customer_id,
-                instance.type,
-                instance.amount_thousandths,
-                instance.timestamp,
-            )
-        return spoken_message(instance)
+    def to_representation(self, instance: Message | MessageData) -> dict[str, Any]:
+        return format_message(instance.data if isinstance(instance, Message) else instance)
 
 
-def _read_form(form: Mapping[str, str]) -> dict[str, Any]:
-    """A form's fields as JSON would have them: it knows only text, and leaves nothing out."""
-    message: dict[str, Any] = {name: form[name] for name in form}
+def _form_to_json(form: Mapping[str, str]) -> dict[str, Any]:
+    """Return a form's fields as JSON has them. A form has only texts, and sends empty ones."""
+    message: dict[str, Any] = dict(form.items())
     customer_id = to_whole_number(form.get("customerId", ""))
     if customer_id is not None:
         message["customerId"] = customer_id
@@ -72,11 +70,11 @@ class BatchConflictSerializer(serializers.Serializer[Any]):
     index = serializers.IntegerField()
     uuid = serializers.UUIDField()
     fields = serializers.ListField(  # type: ignore[assignment]
-        child=serializers.CharField(), help_text="What differs from the message that is stored."
+        child=serializers.CharField(), help_text="The fields that differ from the stored message."
     )
 
 
-class RejectedSerializer(serializers.Serializer[Any]):
+class RejectedMessageSerializer(serializers.Serializer[Any]):
     index = serializers.IntegerField()
     errors = serializers.DictField(  # type: ignore[assignment]
         child=serializers.ListField(child=serializers.CharField())
@@ -85,13 +83,13 @@ class RejectedSerializer(serializers.Serializer[Any]):
 
 class BatchResultSerializer(serializers.Serializer[Any]):
     accepted = serializers.IntegerField(help_text="New messages, now counted.")
-    duplicates = serializers.IntegerField(help_text="Messages that were counted before.")
+    duplicates = serializers.IntegerField(help_text="Messages that were already counted.")
     conflicts = BatchConflictSerializer(many=True)
-    rejected = RejectedSerializer(many=True)
+    rejected = RejectedMessageSerializer(many=True)
 
 
-class QuestionSerializer(serializers.Serializer[Any]):
-    """The parameters of ``GET /stats``; ``from`` is no name for a Python attribute."""
+class ReportQuerySerializer(serializers.Serializer[Any]):
+    """The query parameters of ``GET /stats``."""
 
     customerId = Int64Field(  # noqa: N815
         source="customer_id", required=False, help_text="a customer's id, a whole number"
@@ -102,42 +100,65 @@ class QuestionSerializer(serializers.Serializer[Any]):
         trim_whitespace=False,
         help_text=f"a message type, up to {MAX_TYPE_LENGTH} characters",
     )
-    first = DayField(required=False, help_text="the first day (UTC), an ISO 8601 date (2026-01-31)")
-    last = DayField(
-        required=False, help_text="the last day (UTC), which belongs to it; an ISO 8601 date"
-    )
     interval = ChoiceField(
-        Interval.values, required=False, help_text="day or month, to split the rows by"
+        list(INTERVALS),
+        required=False,
+        help_text=f"{' or '.join(INTERVALS)}, to split the rows",
     )
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         fields = super().get_fields()
-        fields["from"], fields["to"] = fields.pop("first"), fields.pop("last")
-        return fields
+        interval = fields.pop("interval")
+        # ``from`` cannot be the name of a Python attribute.
+        fields["from"] = DayField(
+            source="first",
+            required=False,
+            help_text="the first day (UTC), an ISO 8601 date (2026-01-31)",
+        )
+        fields["to"] = DayField(
+            source="last",
+            required=False,
+            help_text="the last day (UTC), included; an ISO 8601 date (2026-01-31)",
+        )
+        return fields | {"interval": interval}
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        if "from" in attrs and "to" in attrs and attrs["from"] > attrs["to"]:
-            raise serializers.ValidationError(
-                {"from": ["After `to`; allowed: the same day or one before it."]}
-            )
+        if "first" in attrs and "last" in attrs and attrs["first"] > attrs["last"]:
+            raise serializers.ValidationError({"from": ["from must not be after to."]})
         return attrs
 
 
-def read_question(parameters: Mapping[str, str]) -> dict[str, Any]:
-    """What is asked for.
+# What each query parameter of GET /stats must be.
+REPORT_PARAMETERS = {
+    **{name: str(field.help_text) for name, field in ReportQuerySerializer().fields.items()},
+    "format": "json, csv or api",
+}
 
-    :raises ValidationError: naming each parameter that is not allowed.
+
+def parse_query(parameters: Mapping[str, str]) -> ReportQuery:
+    """Return the report query of these query parameters.
+
+    :raises ValidationError: with an error for each parameter that is not allowed.
     """
-    question = QuestionSerializer(data=parameters)
-    question.is_valid(raise_exception=True)
-    asked: dict[str, Any] = question.validated_data
-    return asked
+    serializer = ReportQuerySerializer(data=parameters)
+    serializer.is_valid(raise_exception=True)
+    fields = serializer.validated_data
+    return ReportQuery(**fields | {"interval": INTERVALS.get(fields.get("interval"))})
 
 
 class TotalSerializer(serializers.Serializer[Any]):
+    """One row of the report."""
+
     customerId = serializers.IntegerField()  # noqa: N815
     type = serializers.CharField()
-    day = serializers.DateField(required=False, help_text="With interval=day.")
-    month = serializers.CharField(required=False, help_text="With interval=month.")
     count = serializers.IntegerField()
     totalAmount = serializers.CharField(help_text="A decimal with three places.")  # noqa: N815
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        fields = super().get_fields()
+        for name, interval in INTERVALS.items():
+            is_date = len(interval.example) == len("2026-01-31")
+            field_class = serializers.DateField if is_date else serializers.CharField
+            help_text = f"With interval={name}, such as {interval.example}."
+            fields[name] = field_class(required=False, help_text=help_text)
+        return fields

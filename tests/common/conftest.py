@@ -3,14 +3,14 @@ from collections.abc import Iterator
 import pytest
 
 from tests.processes import not_tested
-from tests.servers import NoServer, Redis, on_its_own
+from tests.servers import NoServer, Redis, server_for_one_test
 
 
 @pytest.fixture
 def redis_url() -> Iterator[str]:
-    """A database of a Redis that ends with the test."""
+    """The URL of a database in a Redis server that stops after the test."""
     try:
-        with on_its_own(Redis) as url:
+        with server_for_one_test(Redis) as url:
             yield f"{url}/13"
     except NoServer as error:
         not_tested(f"on Redis: {error}")

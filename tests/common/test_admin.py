@@ -1,21 +1,23 @@
-"""What every list and the front page of the admin have in common."""
+"""The admin: lists, overview page, navigation, users and log."""
 
 import re
 from datetime import UTC, date, datetime
 
 import pytest
+from django.apps import apps
 from django.conf import settings as project
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
-from django.db import OperationalError
+from django.db import connection
 from django.utils.text import capfirst
 
-from common.admin import counting
-from common.admin.base import UNREAD
+from common.admin import pagination
+from common.admin.base import UNKNOWN_FILTER
 from common.admin.date_hierarchy import DateLink, date_links
 from common.admin.pagination import BoundedPaginator
 from stats.models import DailyTotal, Message
-from tests.stats.factories import content
+from tests.common.databases import failing_database
+from tests.stats.factories import message_data
 
 pytestmark = pytest.mark.django_db(databases="__all__")
 
@@ -23,108 +25,125 @@ DAY = DailyTotal._meta.get_field("day")
 INSTANT = Message._meta.get_field("timestamp")
 
 
-def titles(found):
-    return [step.title for step in found.choices]
+def titles(links):
+    return [link.title for link in links.choices]
 
 
-class TestDates:
-    def test_of_several_years_are_years(self):
-        found = date_links(DAY, None, (date(2024, 5, 1), date(2026, 2, 1)))
+class TestDateLinks:
+    def test_a_list_of_several_years_links_to_years(self):
+        links = date_links(DAY, None, (date(2024, 5, 1), date(2026, 2, 1)))
 
-        assert titles(found) == ["2024", "2025", "2026"]
-        assert found.choices[0].bounds == {"day__gte": "2024-01-01", "day__lt": "2025-01-01"}
-        assert found.back is None
+        assert titles(links) == ["2024", "2025", "2026"]
+        assert links.choices[0].bounds == {"day__gte": "2024-01-01", "day__lt": "2025-01-01"}
+        assert links.back is None
 
-    def test_of_one_year_are_months(self):
-        found = date_links(DAY, None, (date(2026, 11, 3), date(2027, 1, 1)))
+    def test_a_list_of_one_year_links_to_months(self):
+        links = date_links(DAY, None, (date(2026, 11, 3), date(2027, 1, 1)))
 
-        assert titles(found) == ["November 2026", "December 2026"]
-        assert found.choices[1].bounds == {"day__gte": "2026-12-01", "day__lt": "2027-01-01"}
+        assert titles(links) == ["November 2026", "December 2026"]
+        assert links.choices[1].bounds == {"day__gte": "2026-12-01", "day__lt": "2027-01-01"}
 
-    def test_of_a_chosen_month_are_days_and_lead_back_to_the_year(self):
-        found = date_links(DAY, (date(2024, 2, 1), date(2024, 3, 1)), None)
+    def test_a_selected_month_links_to_its_days_and_back_to_the_year(self):
+        links = date_links(DAY, (date(2024, 2, 1), date(2024, 3, 1)), None)
 
-        assert titles(found)[0] == "1 February"
-        assert titles(found)[-1] == "29 February"
-        assert found.back == DateLink("2024", {"day__gte": "2024-01-01", "day__lt": "2025-01-01"})
+        assert titles(links)[0] == "1 February"
+        assert titles(links)[-1] == "29 February"
+        assert links.back == DateLink("2024", {"day__gte": "2024-01-01", "day__lt": "2025-01-01"})
 
-    def test_of_a_chosen_day_lead_back_to_the_month(self):
-        found = date_links(INSTANT, (date(2024, 2, 9), date(2024, 2, 10)), None)
+    def test_a_selected_day_links_back_to_the_month(self):
+        links = date_links(INSTANT, (date(2024, 2, 9), date(2024, 2, 10)), None)
 
-        assert found.choices == []
-        assert found.back == DateLink(
+        assert links.choices == []
+        assert links.back == DateLink(
             "February 2024",
             {"timestamp__gte": "2024-02-01T00:00Z", "timestamp__lt": "2024-03-01T00:00Z"},
         )
 
-    def test_of_a_chosen_year_lead_back_to_all(self):
-        assert date_links(DAY, (date(2024, 1, 1), date(2025, 1, 1)), None).back == DateLink(
-            "All dates", {}
-        )
+    def test_a_selected_year_links_back_to_all_dates(self):
+        links = date_links(DAY, (date(2024, 1, 1), date(2025, 1, 1)), None)
 
-    def test_of_nothing_are_none(self):
+        assert links.back == DateLink("All dates", {})
+
+    def test_an_empty_list_has_no_links(self):
         assert date_links(DAY, None, None) == (None, [])
 
-    def test_of_two_thousand_years_are_the_latest(self):
-        found = date_links(DAY, None, (date(1, 1, 1), date(2026, 1, 2)))
+    def test_a_list_of_two_thousand_years_links_to_the_latest_years(self):
+        links = date_links(DAY, None, (date(1, 1, 1), date(2026, 1, 2)))
 
-        assert titles(found) == [str(year) for year in range(2012, 2027)]
+        assert titles(links) == [str(year) for year in range(2012, 2027)]
 
 
 @pytest.fixture
 def messages():
     for number in range(5):
-        sent = content(timestamp=datetime(2025, 1 + number, 1, tzinfo=UTC))
+        message = message_data(timestamp=datetime(2025, 1 + number, 1, tzinfo=UTC))
         Message.objects.create(
-            uuid=sent.uuid,
+            uuid=message.uuid,
             customer_id=number % 2,
             type="A",
             amount_thousandths=12,
-            timestamp=sent.timestamp,
+            timestamp=message.timestamp,
         )
     return Message.objects.order_by("-timestamp")
 
 
-class TestCount:
-    def test_is_exact_for_few_rows(self, messages):
-        pages = BoundedPaginator(messages, 2)
+@pytest.fixture
+def at_most_three_counted(monkeypatch):
+    monkeypatch.setattr(pagination, "MAX_COUNTED", 3)
 
-        assert (pages.count, pages.num_pages, pages.has_more) == (5, 3, False)
-        assert pages.estimate is None
 
-    def test_ends_where_nobody_pages_to(self, messages, monkeypatch):
-        monkeypatch.setattr(counting, "MAX_COUNTED", 3)
-        pages = BoundedPaginator(messages, 2)
+@pytest.fixture
+def estimate(monkeypatch):
+    """Let the database estimate this number of rows."""
 
-        assert (pages.count, pages.num_pages, pages.has_more) == (3, 2, True)
+    def set_estimate(rows):
+        query = f"SELECT {rows} WHERE %s <> ''"
+        monkeypatch.setitem(pagination.ESTIMATES, connection.vendor, query)
 
-    def test_reads_no_more_rows_than_that(self, messages, monkeypatch, django_assert_num_queries):
-        monkeypatch.setattr(counting, "MAX_COUNTED", 3)
+    return set_estimate
 
-        with django_assert_num_queries(1) as asked:
+
+class TestBoundedPaginator:
+    def test_the_count_of_few_rows_is_exact(self, messages):
+        paginator = BoundedPaginator(messages, 2)
+
+        assert (paginator.count, paginator.num_pages, paginator.has_more) == (5, 3, False)
+        assert paginator.estimate is None
+
+    def test_the_count_ends_at_the_maximum(self, messages, at_most_three_counted):
+        paginator = BoundedPaginator(messages, 2)
+
+        assert (paginator.count, paginator.num_pages, paginator.has_more) == (3, 2, True)
+
+    def test_the_count_reads_at_most_one_row_more_than_the_maximum(
+        self, messages, at_most_three_counted, django_assert_num_queries
+    ):
+        with django_assert_num_queries(1) as queries:
             assert BoundedPaginator(messages, 2).has_more
 
-        assert "LIMIT 4" in asked.captured_queries[0]["sql"]
+        assert "LIMIT 4" in queries.captured_queries[0]["sql"]
 
-    def test_of_a_whole_table_is_what_the_store_estimates(self, messages, monkeypatch):
-        monkeypatch.setattr(counting, "MAX_COUNTED", 3)
-        monkeypatch.setattr(counting, "estimated_rows", lambda rows: 1_234_567)
+    def test_only_an_unfiltered_list_has_an_estimate(
+        self, messages, at_most_three_counted, estimate
+    ):
+        estimate(1_234_567)
 
         assert BoundedPaginator(messages, 2).estimate == 1_200_000
         assert BoundedPaginator(messages.filter(type="A"), 2).estimate is None
 
-    def test_has_no_estimate_that_contradicts_it(self, messages, monkeypatch):
-        monkeypatch.setattr(counting, "MAX_COUNTED", 3)
-        monkeypatch.setattr(counting, "estimated_rows", lambda rows: 0)
+    def test_an_estimate_below_the_count_is_ignored(
+        self, messages, at_most_three_counted, estimate
+    ):
+        estimate(0)
 
         assert BoundedPaginator(messages, 2).estimate is None
 
-    @pytest.mark.skipif(not project.IS_REAL, reason="SQLite keeps no estimates")
+    @pytest.mark.skipif(not project.ON_SERVERS, reason="SQLite keeps no estimates")
     @pytest.mark.parametrize("model", ["stats.message", "repairjobs.job"])
-    def test_can_be_estimated_on_servers(self, model):
-        from django.apps import apps
+    def test_a_database_server_estimates_the_size_of_a_table(self, model):
+        rows = apps.get_model(model).objects.all()
 
-        assert isinstance(counting.estimated_rows(apps.get_model(model).objects.all()), int)
+        assert isinstance(pagination.estimated_rows(rows), int)
 
 
 @pytest.fixture
@@ -143,27 +162,29 @@ def sign_in(client):
 
 
 @pytest.mark.parametrize(
-    ("asked", "shown"),
+    ("query", "destination"),
     [
         ("", "/admin/"),
         ("?next=/admin/stats/message/", "/admin/stats/message/"),
         ("?next=https://example.com/", "/admin/"),
     ],
 )
-def test_who_signs_in_comes_to_what_was_asked_for(client, django_user_model, asked, shown):
+def test_the_login_page_redirects_to_the_requested_page_of_this_host(
+    client, django_user_model, query, destination
+):
     django_user_model.objects.create_superuser("operator", password="of-the-tests")
-    sent = {"username": "operator", "password": "of-the-tests"}
+    credentials = {"username": "operator", "password": "of-the-tests"}
 
-    answer = client.post(f"/admin/login/{asked}", sent)
+    response = client.post(f"/admin/login/{query}", credentials)
 
-    assert (answer.status_code, answer.url) == (302, shown)
+    assert (response.status_code, response.url) == (302, destination)
 
 
 class TestList:
     LIST = "/admin/stats/message/"
 
-    def shown(self, answer):
-        return len(answer.context["cl"].result_list)
+    def row_count(self, response):
+        return len(response.context["cl"].result_list)
 
     @pytest.mark.parametrize(
         ("query", "count"),
@@ -175,32 +196,34 @@ class TestList:
             ("?timestamp__gte=2025-02-01T00:00Z&timestamp__lt=2025-04-01T00:00Z", 2),
         ],
     )
-    def test_is_searched_and_narrowed(self, admin_client, messages, query, count):
-        assert self.shown(admin_client.get(self.LIST + query)) == count
+    def test_a_list_can_be_searched_and_filtered(self, admin_client, messages, query, count):
+        assert self.row_count(admin_client.get(self.LIST + query)) == count
 
-    def test_finds_a_uuid(self, admin_client, messages):
-        answer = admin_client.get(f"{self.LIST}?q={messages[2].uuid}")
+    def test_the_search_finds_a_uuid(self, admin_client, messages):
+        response = admin_client.get(f"{self.LIST}?q={messages[2].uuid}")
 
-        assert [row.pk for row in answer.context["cl"].result_list] == [messages[2].pk]
+        assert [row.pk for row in response.context["cl"].result_list] == [messages[2].pk]
 
-    def test_says_when_there_are_more_than_it_pages_to(self, admin_client, messages, monkeypatch):
+    def test_a_long_list_shows_the_estimated_number_of_rows(
+        self, admin_client, messages, monkeypatch, estimate
+    ):
         assert "the first" not in admin_client.get(self.LIST).content.decode()
 
-        monkeypatch.setattr(counting, "MAX_COUNTED", 3)
-        monkeypatch.setattr(counting, "estimated_rows", lambda rows: 1_234_567)
+        monkeypatch.setattr(pagination, "MAX_COUNTED", 3)
+        estimate(1_234_567)
         page = " ".join(admin_client.get(self.LIST).content.decode().split())
 
         assert "the first 3 of about 1,200,000 messages" in page
 
-    def test_links_to_its_dates(self, admin_client, messages):
+    def test_a_list_links_to_its_months(self, admin_client, messages):
         page = admin_client.get(self.LIST).content.decode()
 
         assert "?timestamp__gte=2025-02-01T00%3A00Z&amp;timestamp__lt=2025-03-01T00%3A00Z" in page
 
-    def test_is_sorted_by_its_index_alone(self, admin_client, messages):
-        answer = admin_client.get(self.LIST)
+    def test_a_list_can_be_sorted_only_by_the_column_of_its_index(self, admin_client, messages):
+        response = admin_client.get(self.LIST)
 
-        assert answer.context["cl"].sortable_by == ["timestamp"]
+        assert response.context["cl"].sortable_by == ["timestamp"]
 
     @pytest.mark.parametrize(
         "query",
@@ -215,39 +238,39 @@ class TestList:
             "api_keys/apikey/?nonsense=1",
         ],
     )
-    def test_says_so_when_it_is_not_narrowed_as_asked(
+    def test_an_unknown_filter_is_reported_and_the_list_is_unfiltered(
         self, admin_client, messages, query, monkeypatch
     ):
         monkeypatch.setattr("stats.admin.MessageAdmin.list_per_page", 2)
 
-        answer = admin_client.get(f"/admin/{query}", follow=True)
+        response = admin_client.get(f"/admin/{query}", follow=True)
 
-        assert answer.redirect_chain
-        assert [str(each) for each in answer.context["messages"]] == [UNREAD]
-        assert "so the whole list is shown" in answer.content.decode()
+        assert response.redirect_chain
+        assert [str(message) for message in response.context["messages"]] == [UNKNOWN_FILTER]
+        assert "The list is shown unfiltered." in response.content.decode()
 
-    def test_says_nothing_when_it_is_narrowed_as_asked(self, admin_client, messages):
-        answer = admin_client.get(f"{self.LIST}?customer_id=1", follow=True)
+    def test_a_known_filter_causes_no_message(self, admin_client, messages):
+        response = admin_client.get(f"{self.LIST}?customer_id=1", follow=True)
 
-        assert not answer.context["messages"]
+        assert not response.context["messages"]
 
     @pytest.mark.parametrize(
-        ("path", "told", "offers"),
+        ("path", "text", "links"),
         [
-            ("stats/message/", "There is nothing here yet.", []),
-            ("stats/message/?q=1", "Nothing matches", ["Reset them"]),
-            ("api_keys/apikey/", "There is nothing here yet.", ["Add API key"]),
+            ("stats/message/", "There are no rows yet.", []),
+            ("stats/message/?q=1", "No rows match", ["Reset filters"]),
+            ("api_keys/apikey/", "There are no rows yet.", ["Add API key"]),
         ],
     )
-    def test_says_that_it_is_empty(self, admin_client, path, told, offers):
+    def test_an_empty_list_says_so(self, admin_client, path, text, links):
         page = admin_client.get(f"/admin/{path}").content.decode()
 
-        assert told in page
+        assert text in page
         assert "Create a new item" not in page
-        assert [offer for offer in ("Reset them", "Add API key") if f">{offer}<" in page] == offers
+        assert [link for link in ("Reset filters", "Add API key") if f">{link}<" in page] == links
 
     @pytest.mark.parametrize("number", [2, 5])
-    def test_asks_as_often_for_few_rows_as_for_many(
+    def test_the_number_of_queries_does_not_depend_on_the_number_of_rows(
         self, admin_client, messages, number, django_assert_max_num_queries
     ):
         Message.objects.filter(pk__in=[row.pk for row in messages[number:]]).delete()
@@ -256,49 +279,48 @@ class TestList:
         with django_assert_max_num_queries(5):
             admin_client.get(self.LIST)
 
-    def test_spells_instants_in_utc(self, admin_client, messages):
+    def test_instants_are_shown_in_utc(self, admin_client, messages):
         assert "2025-05-01 00:00:00 UTC" in admin_client.get(self.LIST).content.decode()
 
 
-class TestFrontPage:
+class TestOverview:
     def names(self, client):
         return [section["name"] for section in client.get("/admin/").context["sections"]]
 
-    def test_has_a_section_of_each_service(self, admin_client):
+    def test_the_overview_has_a_section_for_each_service(self, admin_client):
         assert self.names(admin_client) == ["Stats", "Data provider", "Dashboard", "Repair jobs"]
 
-    def test_shows_what_the_person_may_see(self, sign_in):
+    def test_the_overview_shows_only_what_the_user_may_view(self, sign_in):
         client = sign_in("dashboard.view_rejectedevent")
         (section,) = client.get("/admin/").context["sections"]
 
         assert section["name"] == "Dashboard"
-        assert [figure.title for figure in section["figures"]] == ["Rejected events"]
+        assert [tile.title for tile in section["tiles"]] == ["Rejected events"]
         assert section["charts"] == []
 
-    def test_shows_nothing_to_who_may_see_nothing(self, sign_in):
+    def test_the_overview_is_empty_without_permissions(self, sign_in):
         client = sign_in()
 
         assert self.names(client) == []
-        assert "Nothing here is for you to see" in client.get("/admin/").content.decode()
+        assert "You have no permission to view any data" in client.get("/admin/").content.decode()
 
-    def test_says_which_store_is_away(self, admin_client, monkeypatch):
-        def away(self):
-            raise OperationalError
+    def test_the_overview_names_the_service_whose_database_is_unavailable(self, admin_client):
+        with failing_database("default", table="stats_"):
+            response = admin_client.get("/admin/")
 
-        monkeypatch.setattr("stats.apps.StatsConfig.freshness", away)
-        answer = admin_client.get("/admin/")
-
-        assert [section.get("is_unavailable") for section in answer.context["sections"]][:2] == [
+        assert [section.get("is_unavailable") for section in response.context["sections"]][:2] == [
             True,
             None,
         ]
-        assert "store is away" in answer.content.decode()
+        assert "The database of this service is unavailable." in response.content.decode()
 
-    def test_asks_a_bounded_number_of_questions(self, admin_client, django_assert_max_num_queries):
+    def test_the_overview_needs_a_bounded_number_of_queries(
+        self, admin_client, django_assert_max_num_queries
+    ):
         with django_assert_max_num_queries(20):
             admin_client.get("/admin/")
 
-    def test_loads_nothing_from_elsewhere(self, admin_client):
+    def test_the_overview_loads_only_from_this_host(self, admin_client):
         page = admin_client.get("/admin/").content.decode()
 
         addresses = re.findall(r'<(?:script|img|link)\b[^>]*?\b(?:src|href)="([^"]+)"', page)
@@ -308,10 +330,10 @@ class TestFrontPage:
 
 class TestNavigation:
     def groups(self, client):
-        found = client.get("/admin/").context["sidebar_navigation"]
-        return {group["title"]: [item["title"] for item in group["items"]] for group in found}
+        groups = client.get("/admin/").context["sidebar_navigation"]
+        return {group["title"]: [item["title"] for item in group["items"]] for group in groups}
 
-    def test_leads_by_service_to_what_the_person_may_see(self, sign_in):
+    def test_the_navigation_links_to_the_lists_that_the_user_may_view(self, sign_in):
         client = sign_in("stats.view_message", "repairjobs.view_job", "api_keys.view_apikey")
 
         assert self.groups(client) == {
@@ -321,7 +343,7 @@ class TestNavigation:
             "Access": ["API keys"],
         }
 
-    def test_leads_to_pages_that_open(self, admin_client):
+    def test_every_link_of_the_navigation_works(self, admin_client):
         groups = admin_client.get("/admin/").context["sidebar_navigation"]
         links = [item["link"] for group in groups for item in group["items"]]
 
@@ -330,27 +352,27 @@ class TestNavigation:
             links, 200
         )
 
-    def test_names_pages_as_they_name_themselves(self, admin_client):
+    def test_the_navigation_uses_the_titles_of_the_lists(self, admin_client):
         groups = admin_client.get("/admin/").context["sidebar_navigation"]
-        named = {item["link"]: item["title"] for group in groups for item in group["items"]}
-        del named["/admin/"]
+        titles = {item["link"]: item["title"] for group in groups for item in group["items"]}
+        del titles["/admin/"]
 
-        lists = {link: admin_client.get(link).context["cl"].opts for link in named}
+        lists = {link: admin_client.get(link).context["cl"].opts for link in titles}
 
-        assert {link: capfirst(opts.verbose_name_plural) for link, opts in lists.items()} == named
-        assert len(set(named.values()) - {"Events"}) == len(named) - 1
-        assert named["/admin/repairjobs/sms/"] == "SMS"
-        assert named["/admin/repairjobs/outboxtask/"] == "Outbox"
-        assert named["/admin/dashboard/dailytotal/"] == "Bookings by day"
-        assert named["/admin/admin/logentry/"] == "Log entries"
+        assert {link: capfirst(opts.verbose_name_plural) for link, opts in lists.items()} == titles
+        assert len(set(titles.values()) - {"Events"}) == len(titles) - 1
+        assert titles["/admin/repairjobs/sms/"] == "SMS"
+        assert titles["/admin/repairjobs/outboxtask/"] == "Outbox"
+        assert titles["/admin/dashboard/dailytotal/"] == "Bookings by day"
+        assert titles["/admin/admin/logentry/"] == "Log entries"
 
 
-class TestPeople:
-    def test_are_never_deleted(self, admin_client, admin_user):
+class TestUsers:
+    def test_users_cannot_be_deleted(self, admin_client, admin_user):
         assert admin_client.post(f"/admin/auth/user/{admin_user.pk}/delete/").status_code == 403
         assert "delete_selected" not in admin_client.get("/admin/auth/user/").content.decode()
 
-    def test_cannot_change_what_they_did(self, admin_client, admin_user):
+    def test_the_log_cannot_be_changed(self, admin_client, admin_user):
         LogEntry.objects.log_actions(admin_user.pk, [admin_user], 2, "Did it.", single_object=True)
         entry = LogEntry.objects.get()
 

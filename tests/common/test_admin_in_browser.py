@@ -1,4 +1,4 @@
-"""The admin as a browser has it: under its content security policy, and without a network."""
+"""The admin in Chromium: content security policy, layout and no requests to other hosts."""
 
 import shutil
 from contextlib import contextmanager
@@ -22,21 +22,21 @@ pytestmark = [
 ]
 
 PAGES = ["/admin/", "/admin/stats/dailytotal/", "/admin/repairjobs/job/", "/admin/auth/user/"]
-WIDE = ["auth/user/{user}/change/", "repairjobs/deliveryreceipt/{report}/change/"]
+WIDE = ["auth/user/{user}/change/", "repairjobs/deliveryreport/{report}/change/"]
 FITS = "document.documentElement.scrollWidth <= innerWidth"
 DRAWN = "Chart.instances && Object.keys(Chart.instances).length"
 
 
 @pytest.fixture
 def session(live_server, client):
-    """A superuser's session, of a day with messages."""
+    """The session key of a superuser. There are messages of two days."""
     if CHROMIUM is None:
-        not_tested("the admin: there is no chromium")
-    for back in range(2):
+        not_tested("the admin: Chromium is not installed")
+    for days_ago in range(2):
         DailyTotal.objects.create(
             customer_id=1,
             type="A",
-            day=timezone.now().date() - timedelta(days=back),
+            day=timezone.now().date() - timedelta(days=days_ago),
             messages=3,
             amount_thousandths=36,
         )
@@ -45,11 +45,14 @@ def session(live_server, client):
 
 
 @contextmanager
-def signed_in(live_server, session, *, width=1280, **looks):
-    """A page of a browser that ends before the stores are asked again, as Django wants it."""
+def signed_in(live_server, session, *, width=1280, **options):
+    """Open a browser page. Close the browser before the test uses the database again.
+
+    Playwright runs an event loop, in which Django forbids database access.
+    """
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        context = browser.new_context(viewport={"width": width, "height": 900}, **looks)
+        context = browser.new_context(viewport={"width": width, "height": 900}, **options)
         context.add_cookies(
             [{"name": project.SESSION_COOKIE_NAME, "value": session, "url": live_server.url}]
         )
@@ -57,17 +60,17 @@ def signed_in(live_server, session, *, width=1280, **looks):
         browser.close()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_pages_draw_and_complain_of_nothing(live_server, session, scheme):
-    said, asked = [], []
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.full)])
+def test_pages_draw_their_charts_without_errors_in_the_console(live_server, session, scheme):
+    messages, urls = [], []
     with signed_in(live_server, session, color_scheme=scheme) as page:
-        page.on("console", lambda message: said.append((page.url, message.text)))
-        page.on("pageerror", lambda error: said.append((page.url, str(error))))
-        page.on("request", lambda request: asked.append(request.url))
-        found = []
+        page.on("console", lambda message: messages.append((page.url, message.text)))
+        page.on("pageerror", lambda error: messages.append((page.url, str(error))))
+        page.on("request", lambda request: urls.append(request.url))
+        pages = []
         for path in PAGES:
             page.goto(live_server.url + path, wait_until="networkidle")
-            found.append(
+            pages.append(
                 (
                     page.evaluate(DRAWN),
                     page.evaluate(FITS),
@@ -75,15 +78,15 @@ def test_pages_draw_and_complain_of_nothing(live_server, session, scheme):
                 )
             )
 
-    assert said == []
-    assert [url for url in asked if not url.startswith((live_server.url, "data:"))] == []
-    assert found[0][0] == 4
-    assert {fits for _, fits, _ in found} == {True}
-    assert {is_dark for _, _, is_dark in found} == {scheme == "dark"}
+    assert messages == []
+    assert [url for url in urls if not url.startswith((live_server.url, "data:"))] == []
+    assert pages[0][0] == 4
+    assert {fits for _, fits, _ in pages} == {True}
+    assert {is_dark for _, _, is_dark in pages} == {scheme == "dark"}
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-def test_pages_are_as_wide_as_the_window(live_server, session, width):
+@pytest.mark.parametrize("width", [pytest.param(1280, marks=pytest.mark.full), 390])
+def test_pages_fit_into_the_window(live_server, session, width):
     report = DeliveryReceipt.objects.create(
         digest="0123456789abcdef" * 4,
         message_uuid="f" * 64,

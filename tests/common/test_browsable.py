@@ -8,34 +8,37 @@ from datetime import UTC, datetime
 import pytest
 
 from repairjobs.models import ClientJob, OutboxKind
-from tests.common.doors import key
+from tests.common.routes import key_header
 from tests.dashboard.factories import DailyTotalFactory
 from tests.support.repairjobs import workflow_driver as driver
 from tests.support.repairjobs.factories import ClientJobFactory
 
-pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
+pytestmark = [
+    pytest.mark.django_db(transaction=True, databases="__all__"),
+    pytest.mark.engine_independent,
+]
 
 
 @pytest.fixture
 def page(api):
-    def ask(path, code=200):
+    def get(path, code=200):
         response = api.get(path, headers={"Accept": "text/html"})
         assert response.status_code == code
         return response.content.decode()
 
-    return ask
+    return get
 
 
 @pytest.fixture(autouse=True)
 def _client_starts_empty():
-    """No flush reaches a table that is the client's."""
+    """Empty the client's table, which Django's flush does not know."""
     yield
     ClientJob.objects.all().delete()
 
 
 @pytest.fixture
 def job():
-    """A job that was taken over; nobody was texted yet."""
+    """A job that was imported; no SMS was sent yet."""
     driver.go_live()
     ClientJobFactory(job_id=123)
     driver.import_jobs()
@@ -43,7 +46,7 @@ def job():
 
 
 def raw_example(text):
-    """What the form for raw data begins with."""
+    """Return the initial content of the form for raw data."""
     return html.unescape(
         re.search(r'<textarea name="_content".*?>\n(.*?)</textarea>', text, re.S)[1]
     )
@@ -51,7 +54,7 @@ def raw_example(text):
 
 class TestForms:
     @pytest.mark.parametrize("path", ["/messages", "/events", "/client/jobs", "/messages/batch"])
-    def test_begin_with_an_example_that_can_be_sent(self, api, page, path):
+    def test_a_form_starts_with_an_example_that_is_valid(self, api, page, path):
         example = raw_example(page(path, 405 if path == "/messages/batch" else 200))
 
         response = api.post(path, example, content_type="application/json")
@@ -60,14 +63,14 @@ class TestForms:
         assert "rejected" not in response.json() or response.json()["accepted"] == 1
 
     @pytest.mark.parametrize("path", ["payments", "parts", "messages"])
-    def test_begin_with_an_example_below_a_job(self, api, page, job, path):
+    def test_a_form_of_a_job_starts_with_an_example_that_is_valid(self, api, page, job, path):
         example = raw_example(page(f"/jobs/123/{path}", 405 if path == "payments" else 200))
 
         response = api.post(f"/jobs/123/{path}", example, content_type="application/json")
 
         assert response.status_code == 201, response.content
 
-    def test_begin_with_an_example_of_a_change(self, api, page, job):
+    def test_a_form_for_changes_starts_with_an_example_that_is_valid(self, api, page, job):
         part = {"part_number": "PUMP-40", "name": "Drain pump", "quantity": 1}
         added = api.post("/jobs/123/parts", part, format="json").json()
         paths = {"patch": f"/jobs/123/parts/{added['id']}", "put": "/client/jobs/123"}
@@ -78,40 +81,40 @@ class TestForms:
 
             assert response.status_code == 200, response.content
 
-    def test_stand_alone_where_there_is_nothing_to_read(self, api, page, job):
-        alone = '<body class="form-only">'
+    def test_a_path_that_accepts_only_post_shows_only_its_form(self, api, page, job):
+        form_only = '<body class="form-only">'
 
-        assert alone in page("/jobs/123/payments", 405)
-        assert alone in page("/messages/batch", 405)
-        assert alone not in page("/jobs/123/parts")
-        refused = api.delete("/jobs/123/payments", headers={"Accept": "text/html"})
-        assert refused.status_code == 405
-        assert alone not in refused.content.decode()
+        assert form_only in page("/jobs/123/payments", 405)
+        assert form_only in page("/messages/batch", 405)
+        assert form_only not in page("/jobs/123/parts")
+        response = api.delete("/jobs/123/payments", headers={"Accept": "text/html"})
+        assert response.status_code == 405
+        assert form_only not in response.content.decode()
 
-    def test_ask_for_a_message_of_its_own_each_time(self, page):
+    def test_each_form_for_a_message_has_a_new_uuid(self, page):
         first, second = (json.loads(raw_example(page("/messages"))) for _ in range(2))
 
         assert first["uuid"] != second["uuid"]
 
-    def test_of_fields_begin_with_it_too(self, page):
+    def test_the_html_form_is_filled_with_the_example(self, page):
         text = page("/messages")
 
         assert re.search(r'name="amount"[^>]* value="0.012"', text)
         assert re.search(r'name="customerId"[^>]* value="1"', text)
 
-    def test_can_be_sent_as_they_stand(self, api, page):
+    def test_the_html_form_is_valid_as_it_is(self, api, page):
         fields = dict(re.findall(r'name="(\w+)"[^>]*? value="([^"]*)"', page("/events")))
-        sent = {
+        content = {
             name: fields.get(name, "")
             for name in ("hotel_id", "timestamp", "room_id", "night_of_stay")
         }
 
-        response = api.post("/events", {**sent, "rpg_status": "1"}, format="multipart")
+        response = api.post("/events", {**content, "rpg_status": "1"}, format="multipart")
 
         assert response.status_code == 201, response.content
 
     @pytest.mark.parametrize(
-        ("path", "media_type", "sent"),
+        ("path", "media_type", "body"),
         [
             ("/messages", "application/json", '{"customerId": "one",\n "type": "A"}'),
             ("/messages", "application/json; charset=utf-8", '{"customerId": 1,,}'),
@@ -120,21 +123,21 @@ class TestForms:
             ("/messages/batch", "application/json", '{"a": 1}'),
         ],
     )
-    def test_keep_what_was_sent_and_refused(self, api, path, media_type, sent):
-        answer = api.post(path, sent, content_type=media_type, headers={"Accept": "text/html"})
+    def test_a_form_keeps_the_input_after_an_error(self, api, path, media_type, body):
+        response = api.post(path, body, content_type=media_type, headers={"Accept": "text/html"})
 
-        assert answer.status_code in {400, 413}
-        kept = raw_example(answer.content.decode())
-        assert kept.strip() == sent.strip()
-        assert f'<option value="{media_type.partition(";")[0]}" selected>' in answer.text
+        assert response.status_code in {400, 413}
+        content = raw_example(response.content.decode())
+        assert content.strip() == body.strip()
+        assert f'<option value="{media_type.partition(";")[0]}" selected>' in response.text
 
-    def test_begin_anew_after_what_was_taken(self, api, page):
-        sent = json.loads(raw_example(page("/messages")))
+    def test_a_form_has_a_new_example_after_success(self, api, page):
+        message = json.loads(raw_example(page("/messages")))
 
-        answer = api.post("/messages", sent, format="json", headers={"Accept": "text/html"})
+        response = api.post("/messages", message, format="json", headers={"Accept": "text/html"})
 
-        assert answer.status_code == 201
-        assert json.loads(raw_example(answer.content.decode()))["uuid"] != sent["uuid"]
+        assert response.status_code == 201
+        assert json.loads(raw_example(response.content.decode()))["uuid"] != message["uuid"]
 
     @pytest.mark.parametrize(
         ("path", "names"),
@@ -143,13 +146,13 @@ class TestForms:
             ("/events", ["id", "hotel_id", "timestamp", "rpg_status", "room_id", "night_of_stay"]),
         ],
     )
-    def test_name_their_fields_as_the_api_does(self, page, path, names):
+    def test_form_labels_are_the_field_names_of_the_api(self, page, path, names):
         form = page(path).partition('id="post-object-form"')[2].partition("</form>")[0]
 
         labels = re.findall(r"<label[^>]*>\s*(.*?)\s*</label>", form)
         assert labels == names
 
-    def test_of_an_event_begin_with_a_night_ahead(self, page, time_machine):
+    def test_the_example_event_has_a_future_stay_date(self, page, time_machine):
         time_machine.move_to(datetime(2026, 12, 24, 17, 30, tzinfo=UTC), tick=False)
 
         text = page("/events")
@@ -165,31 +168,31 @@ class TestReports:
     @pytest.mark.parametrize(
         ("path", "name", "reason"),
         [
-            ("/stats?from=2026-02-01&to=2026-01-01", "from", "After `to`; allowed: the same day"),
+            ("/stats?from=2026-02-01&to=2026-01-01", "from", "from must not be after to"),
             ("/stats?customerId=abc", "customerId", "A valid integer is required."),
             ("/dashboard?hotel_id=abc&year=2020", "hotel_id", "A valid integer is required."),
             ("/dashboard?hotel_id=1&year=abc", "year", "A valid integer is required."),
         ],
     )
-    def test_say_above_their_form_why_they_refuse(self, page, path, name, reason):
+    def test_errors_are_shown_above_the_form_of_a_report(self, page, path, name, reason):
         text = page(path, 400)
 
-        before, _, form = text.partition('<form class="asking"')
-        assert f'<p id="refused-{name}"><b>{name}</b>: {reason}' in before
+        before, _, form = text.partition('<form class="query-form"')
+        assert f'<p id="error-{name}"><b>{name}</b>: {reason}' in before
         (field,) = re.findall(f'<input[^>]* name="{name}"[^>]*>', form)
-        assert f'aria-invalid="true" aria-describedby="refused-{name}"' in field
+        assert f'aria-invalid="true" aria-describedby="error-{name}"' in field
         assert form.partition("</form>")[0].count("aria-invalid") == 1
         assert 'value="abc"' in field or 'value="2026-02-01"' in field
 
     @pytest.mark.parametrize("path", ["/stats", "/dashboard?hotel_id=1"])
-    def test_that_are_answered_refuse_nothing(self, page, path):
+    def test_a_valid_report_marks_no_field_as_invalid(self, page, path):
         assert "aria-invalid" not in page(path)
 
     @pytest.mark.parametrize("name", ["items", "%3Cscript%3E", "a%20b"])
-    def test_name_what_they_do_not_know(self, page, name):
+    def test_an_unknown_parameter_is_named_and_escaped(self, page, name):
         text = page(f"/stats?{name}=1", 400)
 
-        assert "Unknown parameter" in text.partition('<form class="asking"')[0]
+        assert "Unknown parameter" in text.partition('<form class="query-form"')[0]
         assert "<script>" not in text
 
 
@@ -203,17 +206,17 @@ class TestFilters:
             ("/events", {"hotel_id", "room_id", "night_of_stay__gte", "recorded__gte"}),
         ],
     )
-    def test_can_be_filled_in(self, page, path, names):
+    def test_every_list_has_a_form_for_its_filters(self, page, path, names):
         form = page(path).partition('id="filtersModal"')[2]
 
         assert names <= set(re.findall(r'<(?:input|select)[^>]* name="(\w+)"', form))
         assert " required" not in form
         assert "This field is required" not in page(f"{path}?limit=5")
 
-    def test_keep_what_was_asked(self, page):
+    def test_the_filter_form_keeps_the_selected_values(self, page):
         assert '<option value="OPENED" selected>' in page("/jobs?status=OPENED")
 
-    def test_are_for_lists_alone(self, api, page):
+    def test_a_single_object_has_no_filter_form(self, api, page):
         api.post("/messages", raw_example(page("/messages")), content_type="application/json")
         (message,) = api.get("/messages").json()
 
@@ -221,7 +224,7 @@ class TestFilters:
 
 
 class TestLinks:
-    def test_lead_from_a_message_to_its_statistics(self, api, page):
+    def test_a_message_links_to_its_statistics(self, api, page):
         message = json.loads(raw_example(page("/messages"))) | {"type": "a&b"}
         api.post("/messages", message, format="json")
 
@@ -229,7 +232,7 @@ class TestLinks:
 
         assert 'href="/stats?customerId=1&amp;type=a%26b"' in text
 
-    def test_lead_around_a_job(self, page, job):
+    def test_the_pages_of_a_job_link_to_each_other(self, page, job):
         assert 'href="/jobs/00123"' in page("/jobs")
         for path in ("/transactions", "/messages", "/parts", "/payments"):
             assert f'href="/jobs/00123{path}"' in page("/jobs/123")
@@ -251,7 +254,7 @@ class TestPages:
             "/dashboard?hotel_id=1",
         ],
     )
-    def test_hold_no_script_and_load_nothing_from_elsewhere(self, page, path):
+    def test_pages_have_no_inline_script_and_load_only_from_this_host(self, page, path):
         text = page(path)
 
         scripts = re.findall(r"<script([^>]*)>", text)
@@ -261,43 +264,45 @@ class TestPages:
         assert 'name="viewport"' in text
 
     @pytest.mark.parametrize("path", ["/stats?interval=day", "/dashboard?hotel_id=1"])
-    def test_of_reports_style_nothing_by_attributes(self, page, path):
+    def test_reports_use_no_style_attributes(self, page, path):
         report = page(path).partition('<section class="report"')[2].partition("</section>")[0]
 
         assert report
         assert "style=" not in report
 
-    def test_explain_in_words_and_code(self, page):
+    def test_code_in_a_description_is_marked_as_code(self, page):
         assert "<code>/schemas/stats_message.json</code>" in page("/messages")
 
-    def test_say_what_to_try_with_this_address(self, page):
+    def test_the_index_shows_example_commands_with_its_own_url(self, page):
         text = html.unescape(page("/"))
 
         assert text.count("data-copy") == 3
         assert "curl -s 'http://testserver/dashboard?hotel_id=1&format=csv'" in text
 
-    def test_say_where_a_key_goes_when_one_is_needed(self, api, settings):
+    def test_the_example_commands_contain_the_api_key_header_if_keys_are_required(
+        self, api, settings
+    ):
         settings.API_KEYS_REQUIRED = True
 
-        text = api.get("/", headers={"Accept": "text/html", **key("stats")}).content.decode()
+        text = api.get("/", headers={"Accept": "text/html", **key_header("stats")}).content.decode()
 
         assert text.count("-H &quot;Authorization: Api-Key $API_KEY&quot;") == 3
 
     @pytest.mark.parametrize(
         "path", ["/stats", "/messages", "/events", "/dashboard?hotel_id=1", "/jobs", "/jobs/123"]
     )
-    def test_give_way_to_a_format_in_the_address(self, api, job, path):
-        given = api.get(path)
+    def test_the_format_parameter_overrides_the_accept_header(self, api, job, path):
+        expected = api.get(path)
 
-        asked = api.get(
+        response = api.get(
             f"{path}{'&' if '?' in path else '?'}format=json", headers={"Accept": "text/html"}
         )
 
-        assert (asked.status_code, asked["Content-Type"]) == (200, "application/json")
-        assert asked.json() == given.json()
+        assert (response.status_code, response["Content-Type"]) == (200, "application/json")
+        assert response.json() == expected.json()
 
     @pytest.mark.parametrize("path", ["/stats", "/dashboard", "/dashboard?hotel_id=1"])
-    def test_show_nothing_without_a_key(self, api, settings, path):
+    def test_no_format_shows_data_without_a_key(self, api, settings, path):
         settings.API_KEYS_REQUIRED = True
         DailyTotalFactory(hotel_id=4711)
 

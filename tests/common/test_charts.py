@@ -20,11 +20,11 @@ def test_every_value_fits_between_few_round_ticks(values):
 
 
 @pytest.mark.parametrize(("value", "edge", "height"), [(5, 50, 50), (10, 0, 100), (0, 100, 0)])
-def test_a_bar_stands_on_zero(value, edge, height):
+def test_a_positive_bar_starts_at_zero(value, edge, height):
     assert axis([10], 100).bar(value) == {"y": edge, "height": height}
 
 
-def test_a_bar_below_zero_hangs_from_it():
+def test_a_negative_bar_ends_at_zero():
     scale = axis([-10, 10], 100)
 
     assert scale.bar(-10) == {"y": 50, "height": 50}

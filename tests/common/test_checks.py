@@ -7,20 +7,20 @@ from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
 
 from common.checks import SETTINGS, reject_unsafe_settings
-from config.settings import MYSQL_OPTIONS
-from tests.common.test_security import IN_PRODUCTION
+from config.settings.databases import MYSQL_OPTIONS
+from tests.common.test_security import PRODUCTION_SETTINGS
 from tests.processes import PATIENCE, ROOT, environment, manage
 
 MYSQL = {"ENGINE": "django.db.backends.mysql"}
 
 
-def found():
-    return {each.id: each for each in run_checks(tags=[SETTINGS])}
+def errors():
+    return {error.id: error for error in run_checks(tags=[SETTINGS])}
 
 
 class TestChecks:
-    def test_find_nothing_wrong_with_the_defaults(self):
-        assert found() == {}
+    def test_the_default_settings_pass(self):
+        assert errors() == {}
         reject_unsafe_settings()
 
     @pytest.mark.parametrize(
@@ -36,12 +36,12 @@ class TestChecks:
             ("dashboard.E001", {"INGEST_LEASE": timedelta(seconds=25)}),
         ],
     )
-    def test_refuse_what_is_unsafe(self, settings, id, changes):
+    def test_unsafe_settings_are_rejected_with_a_hint(self, settings, id, changes):
         settings.CELERY_BROKER_URL = "redis://127.0.0.1"
         for name, value in changes.items():
             setattr(settings, name, value)
 
-        assert found()[id].hint
+        assert errors()[id].hint
         with pytest.raises(ImproperlyConfigured, match=id):
             reject_unsafe_settings()
 
@@ -55,13 +55,15 @@ class TestChecks:
             (None, {}),
         ],
     )
-    def test_refuse_a_lenient_mysql(self, settings, monkeypatch, id, options):
+    def test_a_mysql_connection_without_strict_mode_or_read_committed_is_rejected(
+        self, settings, monkeypatch, id, options
+    ):
         database = MYSQL | {"OPTIONS": MYSQL_OPTIONS | options}
         monkeypatch.setitem(settings.DATABASES, "repairjobs", database)
 
-        assert set(found()) == {id} - {None}
+        assert set(errors()) == {id} - {None}
 
-    def test_may_be_overruled(self, settings):
+    def test_a_check_can_be_silenced(self, settings):
         settings.INGEST_LEASE = timedelta(seconds=1)
         settings.SILENCED_SYSTEM_CHECKS = ["dashboard.E001"]
 
@@ -80,14 +82,14 @@ class TestProcesses:
             [*CELERY, "worker", "--pool", "solo"],
             [*CELERY, "beat", "-S", "celery.beat.Scheduler"],
             ["manage.py", "migrate_databases"],
-            ["-m", "local.launcher"],
+            ["-m", "local"],
         ],
         ids=["web", "worker", "beat", "migrate_databases", "run"],
     )
-    def test_do_not_begin_with_unsafe_settings(self, tmp_path, command):
+    def test_no_process_starts_with_unsafe_settings(self, tmp_path, command):
         env = environment(tmp_path, INGEST_LEASE_SECONDS="5")
 
-        ran = subprocess.run(
+        process = subprocess.run(
             [sys.executable, *command],
             cwd=ROOT,
             env=env,
@@ -96,14 +98,14 @@ class TestProcesses:
             timeout=PATIENCE,
         )
 
-        assert ran.returncode != 0
-        assert "dashboard.E001" in ran.stderr
-        assert "Raise INGEST_LEASE_SECONDS" in ran.stderr
+        assert process.returncode != 0
+        assert "dashboard.E001" in process.stderr
+        assert "Raise INGEST_LEASE_SECONDS" in process.stderr
 
-    def test_begin_with_those_of_production(self, tmp_path):
-        assert manage(environment(tmp_path, **IN_PRODUCTION), "check").returncode == 0
+    def test_the_production_settings_pass(self, tmp_path):
+        assert manage(environment(tmp_path, **PRODUCTION_SETTINGS), "check").returncode == 0
 
-    def test_ask_how_sms_leave_where_there_is_a_client(self, tmp_path):
-        env = environment(tmp_path, **IN_PRODUCTION | {"SMS_BACKEND": ""})
+    def test_a_client_on_a_server_needs_an_explicit_sms_backend(self, tmp_path):
+        env = environment(tmp_path, **PRODUCTION_SETTINGS | {"SMS_BACKEND": ""})
 
         assert "repairjobs.E004" in manage(env, "check").stderr

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rest_framework.exceptions import ValidationError
 
-from common.api.parsing import check_parameters, to_instant, to_whole_number
+from common.api.parsing import check_parameters, must_be, to_instant, to_whole_number
 
 
 class TestToInstant:
@@ -23,7 +23,7 @@ class TestToInstant:
             ("2020-01-31 12:00:00", "2020-01-31T12:00:00", "2020-01-31T12:00:00"),
         ],
     )
-    def test_reads(self, text, first, last):
+    def test_a_date_or_datetime_is_parsed_as_utc(self, text, first, last):
         assert to_instant(text) == datetime.fromisoformat(f"{first}+00:00")
         assert to_instant(text, is_upper_bound=True) == datetime.fromisoformat(f"{last}+00:00")
 
@@ -42,12 +42,12 @@ class TestToInstant:
             "2020-W01-1",
         ],
     )
-    def test_refuses(self, text):
+    def test_other_text_is_rejected(self, text):
         with pytest.raises(ValueError, match=r"neither|year|day"):
             to_instant(text)
 
     @given(st.datetimes(timezones=st.timezones()))
-    def test_reads_what_is_written_with_any_offset(self, instant):
+    def test_every_offset_is_converted_to_utc(self, instant):
         offset = instant.utcoffset()
         if offset is not None and not offset % timedelta(minutes=1):
             try:
@@ -58,14 +58,14 @@ class TestToInstant:
 
 
 @given(st.integers())
-def test_a_whole_number_of_64_bits_is_read_and_no_other(number):
+def test_only_whole_numbers_of_64_bits_are_parsed(number):
     fits = -(2**63) <= number < 2**63
 
     assert to_whole_number(str(number)) == (number if fits else None)
 
 
 @given(st.text())
-def test_what_is_no_whole_number_is_none(text):
+def test_other_text_than_a_whole_number_is_none(text):
     number = to_whole_number(text)
 
     assert number is None or int(text) == number
@@ -74,18 +74,34 @@ def test_what_is_no_whole_number_is_none(text):
 class TestCheckParameters:
     KNOWN = {"hotel_id": "a number", "updated__gte": "a date"}
 
-    def refusals(self, query):
-        with pytest.raises(ValidationError) as refusal:
+    def errors(self, query):
+        with pytest.raises(ValidationError) as error:
             check_parameters(QueryDict(query), self.KNOWN)
-        return refusal.value.detail
+        return error.value.detail
 
-    def test_lets_known_ones_pass(self):
+    def test_known_parameters_pass(self):
         check_parameters(QueryDict("hotel_id=1&format=json&limit=5&cursor=x"), self.KNOWN)
 
-    def test_names_every_one_that_is_wrong(self):
-        refusals = self.refusals("hotelid=1&updated__gte=&limit=1&limit=2")
+    def test_each_wrong_parameter_has_its_own_error(self):
+        errors = self.errors("hotelid=1&updated__gte=&limit=1&limit=2")
 
-        assert list(refusals) == ["hotelid", "updated__gte", "limit"]
-        assert "did you mean hotel_id?" in refusals["hotelid"][0]
-        assert "a date" in refusals["updated__gte"][0]
-        assert "2 times" in refusals["limit"][0]
+        assert list(errors) == ["hotelid", "updated__gte", "limit"]
+        assert "Did you mean hotel_id?" in errors["hotelid"][0]
+        assert "a date" in errors["updated__gte"][0]
+        assert "2 times" in errors["limit"][0]
+
+
+class TestMustBe:
+    @pytest.mark.parametrize(
+        ("value", "message"),
+        [
+            (3, "Must be 1 or 2, not 3."),
+            ("abc", "Must be 1 or 2, not abc."),
+            (None, "Must be 1 or 2."),
+            ("", "Must be 1 or 2."),
+            ("x" * 41, "Must be 1 or 2."),
+            ("a\nb", "Must be 1 or 2."),
+        ],
+    )
+    def test_the_message_repeats_only_a_short_printable_value(self, value, message):
+        assert must_be("1 or 2", value) == message

@@ -2,11 +2,11 @@ import re
 
 import pytest
 
-from stats.api.door import wrap_wsgi
-from tests.common.test_keys import post
+from stats.api.fast_path import wrap_wsgi
+from tests.common.wsgi import post
 from tests.processes import environment, manage
 
-IN_PRODUCTION = {
+PRODUCTION_SETTINGS = {
     "SECRET_KEY": "fifty characters, and more, of something long and random 4f8a2c",
     "ALLOWED_HOSTS": "services.example",
     "HTTPS": "true",
@@ -22,23 +22,23 @@ IN_PRODUCTION = {
 
 
 def redirect(environ, start_response):
-    """Django, as far as a request by plain HTTP gets."""
+    """Answer as Django answers a request by plain HTTP."""
     start_response("301 Moved Permanently", [])
     return [b"null"]
 
 
 @pytest.mark.processes
-class TestSettingsOfProduction:
+class TestProductionSettings:
     def check(self, folder, **variables):
-        env = environment(folder, **IN_PRODUCTION | variables)
+        env = environment(folder, **PRODUCTION_SETTINGS | variables)
         return manage(env, "check", "--deploy", "--fail-level", "WARNING")
 
     @pytest.mark.parametrize("services", ["all", "dataprovider", "repairjobs,stats"])
-    def test_pass_djangos_checks(self, tmp_path, services):
-        ran = self.check(tmp_path, SERVICES=services)
+    def test_production_settings_pass_djangos_deployment_checks(self, tmp_path, services):
+        process = self.check(tmp_path, SERVICES=services)
 
-        assert ran.returncode == 0, ran.stderr
-        assert "no issues" in ran.stdout
+        assert process.returncode == 0, process.stderr
+        assert "no issues" in process.stdout
 
     @pytest.mark.parametrize(
         ("variable", "value", "id"),
@@ -48,11 +48,11 @@ class TestSettingsOfProduction:
             ("DEBUG", "true", "security.W018"),
         ],
     )
-    def test_that_are_weak_fail_them(self, tmp_path, variable, value, id):
-        ran = self.check(tmp_path, **{variable: value})
+    def test_weak_settings_fail_djangos_deployment_checks(self, tmp_path, variable, value, id):
+        process = self.check(tmp_path, **{variable: value})
 
-        assert ran.returncode == 1
-        assert id in ran.stderr
+        assert process.returncode == 1
+        assert id in process.stderr
 
 
 @pytest.mark.django_db(databases="__all__")
@@ -60,7 +60,7 @@ class TestPages:
     @pytest.mark.parametrize(
         "path", ["/", "/docs", "/docs/stats", "/events", "/dashboard?hotel_id=1", "/admin/login/"]
     )
-    def test_may_load_nothing_from_elsewhere_nor_be_framed(self, client, path):
+    def test_pages_load_only_from_this_host_and_cannot_be_framed(self, client, path):
         headers = client.get(path, headers={"Accept": "text/html"}).headers
 
         policy = headers["Content-Security-Policy"]
@@ -72,21 +72,21 @@ class TestPages:
         assert headers["Referrer-Policy"] == "same-origin"
 
     @pytest.mark.parametrize("path", ["/", "/docs", "/docs/stats", "/events", "/dashboard"])
-    def test_hold_no_script_of_their_own(self, client, path):
+    def test_pages_have_no_inline_scripts(self, client, path):
         html = client.get(path, headers={"Accept": "text/html"}).content.decode()
 
-        own = re.findall(r"<script(?![^>]*\bsrc=)(?![^>]*application/json)[^>]*>", html)
-        assert own == []
+        inline_scripts = re.findall(r"<script(?![^>]*\bsrc=)(?![^>]*application/json)[^>]*>", html)
+        assert inline_scripts == []
         assert not re.findall(r"\son\w+=\"", html)
 
-    def test_of_swagger_bring_their_script_by_its_address(self, client):
+    def test_swagger_pages_load_their_script_from_a_url(self, client):
         html = client.get("/docs").content.decode()
         (address,) = re.findall(r'<script src="(/docs[^"]*)"', html)
 
-        answer = client.get(address.replace("&amp;", "&"))
+        response = client.get(address.replace("&amp;", "&"))
 
-        assert answer.headers["Content-Type"] == "application/javascript"
-        assert b"SwaggerUIBundle" in answer.content
+        assert response.headers["Content-Type"] == "application/javascript"
+        assert b"SwaggerUIBundle" in response.content
 
 
 @pytest.mark.django_db(databases="__all__")
@@ -95,13 +95,13 @@ class TestHTTPS:
     def https(self, settings):
         settings.SECURE_SSL_REDIRECT = True
 
-    def test_is_where_requests_are_sent(self, client):
-        answer = client.get("/events?limit=1")
+    def test_plain_http_is_redirected_to_https(self, client):
+        response = client.get("/events?limit=1")
 
-        assert answer.status_code == 301
-        assert answer.headers["Location"] == "https://testserver/events?limit=1"
+        assert response.status_code == 301
+        assert response.headers["Location"] == "https://testserver/events?limit=1"
 
-    def test_is_not_asked_of_what_watches_the_process(self, client):
+    def test_the_health_check_works_over_plain_http(self, client):
         assert client.get("/healthz").status_code == 200
 
     @pytest.mark.django_db(transaction=True, databases="__all__")
@@ -109,7 +109,7 @@ class TestHTTPS:
         ("proto", "is_trusted", "status"),
         [("https", True, 201), ("http", True, 301), ("https", False, 301)],
     )
-    def test_is_asked_of_messages_too(self, settings, proto, is_trusted, status):
+    def test_the_fast_path_redirects_plain_http_too(self, settings, proto, is_trusted, status):
         settings.TRUST_PROXY = is_trusted
         settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 

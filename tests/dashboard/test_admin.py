@@ -1,232 +1,154 @@
-import hashlib
-import json
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.contrib import messages
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 
-from dashboard import services
-from dashboard.cards import cards
-from dashboard.models import DailyTotal, Event, Ingestion, Reading, RejectedEvent
-from dashboard.services import Outcome
-from tests.dashboard.factories import DailyTotalFactory
+from dashboard.models import DateBasis, Ingestion, RejectedEvent
+from dashboard.widgets import admin_widgets
+from tests.dashboard.factories import DailyTotalFactory, rejected_event
 
 pytestmark = pytest.mark.django_db(databases=["default", "dashboard"])
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
-GOOD = {
-    "id": 1,
-    "hotel_id": 1,
-    "timestamp": "2026-01-02T03:04:05Z",
-    "rpg_status": 1,
-    "room_id": 1,
-    "night_of_stay": "2026-02-03",
-}
 
 
-def put_aside(reason: str = "seen by an earlier release", **fields: object) -> RejectedEvent:
-    content = json.dumps(GOOD | fields, sort_keys=True)
-    return RejectedEvent.objects.create(
-        digest=hashlib.sha256(content.encode()).hexdigest(),
-        content=content,
-        reason=reason,
-        rejected_at=NOON - timedelta(days=9),
-    )
-
-
-def totals() -> list[tuple[str, date, int, int]]:
-    rows = DailyTotal.objects.order_by("reading")
-    return list(rows.values_list("reading", "day", "bookings", "cancellations"))
-
-
-class TestReconsider:
-    def test_stores_and_counts_what_is_good_once(self):
-        rejected = put_aside()
-
-        assert services.reconsider(rejected, at=NOON) == Outcome.STORED
-        assert services.reconsider(rejected, at=NOON) == Outcome.GONE
-
-        assert Event.objects.get().night_of_stay == date(2026, 2, 3)
-        assert totals() == [
-            ("night_of_stay", date(2026, 2, 3), 1, 0),
-            ("timestamp", date(2026, 1, 2), 1, 0),
-        ]
-        assert not RejectedEvent.objects.exists()
-
-    def test_puts_aside_again_what_is_still_bad(self):
-        rejected = put_aside(rpg_status=7)
-
-        assert services.reconsider(rejected, at=NOON) == Outcome.REJECTED
-
-        again = RejectedEvent.objects.get()
-        assert again.reason == "rpg_status must be 1 or 2"
-        assert (again.content, again.rejected_at) == (rejected.content, NOON)
-        assert totals() == []
-
-    def test_puts_aside_again_what_contradicts_a_stored_event(self):
-        services.reconsider(put_aside(), at=NOON)
-        before = totals()
-        rejected = put_aside(rpg_status=2)
-
-        assert services.reconsider(rejected, at=NOON) == Outcome.REJECTED
-
-        assert RejectedEvent.objects.get().reason == "id 1 is stored with other content"
-        assert totals() == before
-
-    def test_tells_of_a_contradiction_that_is_put_aside_already(self):
-        services.reconsider(put_aside(), at=NOON)
-        services.reconsider(put_aside(rpg_status=2), at=NOON)
-
-        outcome = services.reconsider(put_aside(rpg_status=2, room_id=9), at=NOON)
-
-        assert outcome == Outcome.REJECTED
-        assert RejectedEvent.objects.count() == 1
-
-    def test_counts_nothing_that_is_known(self):
-        services.reconsider(put_aside(), at=NOON)
-        before = totals()
-
-        assert services.reconsider(put_aside(room_id=2), at=NOON) == Outcome.KNOWN
-
-        assert totals() == before
-        assert not RejectedEvent.objects.exists()
-
-
-class TestAction:
+class TestRetryAction:
     @pytest.fixture
-    def act(self, client):
+    def post(self, client):
         user = User.objects.create_user("someone", is_staff=True)
 
-        def act(*permissions, **fields):
+        def post(*permissions, **fields):
             user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
             client.force_login(user)
             return client.post(
                 "/admin/dashboard/rejectedevent/",
                 {
-                    "action": "reconsider",
+                    "action": "retry",
                     "_selected_action": [event.pk for event in RejectedEvent.objects.all()],
                     **fields,
                 },
                 follow=True,
             )
 
-        return act
+        return post
 
-    MAY = ("view_rejectedevent", "change_rejectedevent")
+    PERMISSIONS = ("view_rejectedevent", "change_rejectedevent")
 
-    def test_asks_first(self, act):
-        put_aside()
+    def test_action_asks_for_confirmation(self, post):
+        rejected_event()
 
-        answer = act(*self.MAY)
+        response = post(*self.PERMISSIONS)
 
-        assert "Judge these events anew?" in answer.content.decode()
+        assert "Retry these events?" in response.content.decode()
         assert RejectedEvent.objects.exists()
 
-    def test_says_what_became_of_them_and_records_it(self, act):
-        put_aside()
-        put_aside(id=2, rpg_status=7)
+    def test_action_shows_the_outcomes_and_logs_them(self, post):
+        rejected_event()
+        rejected_event(id=2, rpg_status=7)
 
-        answer = act(*self.MAY, confirmed="yes")
+        response = post(*self.PERMISSIONS, confirmed="yes")
 
-        (said,) = answer.context["messages"]
-        assert str(said) == "Ingested again: 1 rejected again, 1 stored and counted."
-        assert said.level == messages.WARNING
+        (message,) = response.context["messages"]
+        assert str(message) == "Retried: 1 rejected again, 1 stored and counted."
+        assert message.level == messages.WARNING
         log = {(entry.user.username, entry.change_message) for entry in LogEntry.objects.all()}
         assert log == {
-            ("someone", "Ingested again: stored and counted."),
-            ("someone", "Ingested again: rejected again."),
+            ("someone", "Retried: stored and counted."),
+            ("someone", "Retried: rejected again."),
         }
 
-    def test_is_only_for_who_may_change(self, act):
-        put_aside()
+    def test_action_needs_the_permission_to_change_rejected_events(self, post):
+        rejected_event()
 
-        act("view_rejectedevent", confirmed="yes")
+        post("view_rejectedevent", confirmed="yes")
 
         assert RejectedEvent.objects.exists()
         assert not LogEntry.objects.exists()
 
 
-class TestCards:
-    def shown(self, *models):
-        return list(cards(can_view=lambda model: model in models, at=NOON))
+class TestWidgets:
+    def widgets(self, *models):
+        return list(admin_widgets(can_view=lambda model: model in models, at=NOON))
 
-    def test_add_up_what_was_booked_in_thirty_days(self):
-        booked = {"reading": Reading.TIMESTAMP, "bookings": 3, "cancellations": 1}
+    def test_widgets_add_up_the_bookings_of_thirty_days(self):
+        by_booking_date = {"date_basis": DateBasis.BOOKING_DATE, "bookings": 3, "cancellations": 1}
         for day in (NOON.date(), NOON.date() - timedelta(days=29)):
-            DailyTotalFactory(day=day, **booked)
-        DailyTotalFactory(day=NOON.date(), hotel_id=2, **booked)
-        DailyTotalFactory(day=NOON.date() - timedelta(days=30), **booked)
+            DailyTotalFactory(day=day, **by_booking_date)
+        DailyTotalFactory(day=NOON.date(), hotel_id=2, **by_booking_date)
+        DailyTotalFactory(day=NOON.date() - timedelta(days=30), **by_booking_date)
         DailyTotalFactory(day=NOON.date(), bookings=50)
 
-        figure, chart = self.shown("dailytotal")
+        tile, chart = self.widgets("dailytotal")
 
-        assert (figure.value, figure.note) == ("9", "3 cancelled, 6 net")
+        assert (tile.value, tile.note) == ("9", "3 cancelled, 6 net")
         assert list(chart.series["Booked"]) == [3, *[0] * 28, 6]
         assert list(chart.series["Cancelled"]) == [1, *[0] * 28, 2]
 
-    def test_lead_to_the_days_that_they_add_up(self, admin_client):
+    def test_tile_links_to_the_days_that_it_adds_up(self, admin_client):
         for back in (-1, 0, 29, 30):
             day = NOON.date() - timedelta(days=back)
-            DailyTotalFactory(day=day, reading=Reading.TIMESTAMP, bookings=3)
+            DailyTotalFactory(day=day, date_basis=DateBasis.BOOKING_DATE, bookings=3)
         DailyTotalFactory(day=NOON.date(), bookings=50)
 
-        figure = self.shown("dailytotal")[0]
-        rows = admin_client.get(figure.link).context["cl"].result_list
+        tile = self.widgets("dailytotal")[0]
+        rows = admin_client.get(tile.link).context["cl"].result_list
 
-        assert figure.value == f"{sum(row.bookings for row in rows)}" == "6"
+        assert tile.value == f"{sum(row.bookings for row in rows)}" == "6"
 
     @pytest.mark.parametrize("count", [0, 1])
-    def test_alarm_at_rejected_events(self, count):
+    def test_tile_is_an_alarm_if_there_are_rejected_events(self, count):
         for number in range(count):
-            put_aside(id=number)
+            rejected_event(id=number)
 
-        (figure,) = self.shown("rejectedevent")
+        (tile,) = self.widgets("rejectedevent")
 
-        assert (figure.value, figure.is_alarm) == (str(count), count > 0)
+        assert (tile.value, tile.is_alarm) == (str(count), count > 0)
 
-    def test_ask_two_questions(self, django_assert_max_num_queries):
+    def test_widgets_need_two_queries(self, django_assert_max_num_queries):
         with django_assert_max_num_queries(2, using="dashboard"):
-            self.shown("dailytotal", "rejectedevent")
+            self.widgets("dailytotal", "rejectedevent")
 
 
 class TestLists:
     @pytest.mark.parametrize("page", ["dailytotal", "event", "rejectedevent", "ingestion"])
     @pytest.mark.parametrize("query", ["", "?q=7"])
-    def test_ask_three_questions(self, admin_client, page, query, django_assert_max_num_queries):
-        put_aside()
+    def test_list_needs_at_most_three_queries(
+        self, admin_client, page, query, django_assert_max_num_queries
+    ):
+        rejected_event()
         DailyTotalFactory()
 
         with django_assert_max_num_queries(3, using="dashboard"):
             assert admin_client.get(f"/admin/dashboard/{page}/{query}").status_code == 200
 
     @pytest.mark.parametrize(
-        ("query", "reading"),
+        ("query", "date_basis"),
         [
-            ("", Reading.TIMESTAMP),
-            ("?reading=timestamp", Reading.TIMESTAMP),
-            ("?reading=night_of_stay", Reading.NIGHT_OF_STAY),
+            ("", DateBasis.BOOKING_DATE),
+            ("?date_basis=timestamp", DateBasis.BOOKING_DATE),
+            ("?date_basis=night_of_stay", DateBasis.STAY_DATE),
         ],
     )
-    def test_of_bookings_are_of_one_reading(self, admin_client, query, reading):
-        for each in Reading:
-            DailyTotalFactory(reading=each)
+    def test_list_of_totals_shows_one_date_basis(self, admin_client, query, date_basis):
+        for each in DateBasis:
+            DailyTotalFactory(date_basis=each)
 
-        answer = admin_client.get(f"/admin/dashboard/dailytotal/{query}")
+        response = admin_client.get(f"/admin/dashboard/dailytotal/{query}")
 
-        assert [row.reading for row in answer.context["cl"].result_list] == [reading]
-        page = answer.content.decode()
+        assert [row.date_basis for row in response.context["cl"].result_list] == [date_basis]
+        page = response.content.decode()
         assert page.index('title="Night of stay"') < page.index('id="changelist-form"')
 
-    def test_of_bookings_refuse_another_reading(self, admin_client):
-        answer = admin_client.get("/admin/dashboard/dailytotal/?reading=nonsense")
+    def test_list_of_totals_rejects_an_unknown_date_basis(self, admin_client):
+        response = admin_client.get("/admin/dashboard/dailytotal/?date_basis=nonsense")
 
-        assert answer.status_code == 302
+        assert response.status_code == 302
 
-    def test_of_ingestion_lead_to_what_its_words_mean(self, admin_client):
+    def test_page_of_ingestion_explains_its_fields(self, admin_client):
         state = Ingestion.objects.create(pk=1)
 
-        answer = admin_client.get(f"/admin/dashboard/ingestion/{state.pk}/change/")
+        response = admin_client.get(f"/admin/dashboard/ingestion/{state.pk}/change/")
 
-        assert "Up to here events are in, by their timestamps." in answer.content.decode()
+        assert "All events with timestamps up to here are stored." in response.content.decode()

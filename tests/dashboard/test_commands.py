@@ -3,11 +3,10 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
+from common.http_client import RemoteServiceUnavailable
 from config.celery import app
-from dashboard.management.commands import verify_dashboard
 from dashboard.models import Event, Ingestion
-from dashboard.provider import ProviderUnavailable
-from tests.dashboard.fake_provider import event
+from tests.dashboard.fake_provider import event, respond_with
 
 pytestmark = pytest.mark.django_db(databases=["dashboard"])
 
@@ -18,18 +17,14 @@ def run(name, **options):
     return out.getvalue()
 
 
-def away(good):
-    return 503, {}, "{}"
-
-
 class TestIngestEventsCommand:
-    def test_says_what_it_did(self, provider):
+    def test_command_prints_how_many_events_were_stored_and_rejected(self, provider):
         provider.add(event(1), event(2), event(3) | {"rpg_status": 0})
 
-        assert "Stored 2 events; known before 0, put aside 1" in run("ingest_events")
+        assert "Stored 2 events. 0 were stored before. 1 were rejected." in run("ingest_events")
         assert Ingestion.objects.current().watermark is not None
 
-    def test_backfills_whole_days(self, provider):
+    def test_command_backfills_whole_days(self, provider):
         provider.add(
             event(1, at="2020-01-01T23:59:59.999999Z"),
             event(2, at="2020-01-02T00:00:00Z"),
@@ -41,35 +36,35 @@ class TestIngestEventsCommand:
 
         assert set(Event.objects.values_list("id", flat=True)) == {2, 3}
 
-    def test_refuses_an_interval_that_holds_nothing(self):
-        with pytest.raises(CommandError, match="--since is after --until"):
+    def test_command_rejects_an_interval_whose_end_is_before_its_start(self):
+        with pytest.raises(CommandError, match="--since must not be after --until"):
             call_command("ingest_events", "--since", "2020-01-02", "--until", "2020-01-01")
 
-    def test_refuses_what_is_no_date(self):
-        with pytest.raises(CommandError, match="'soon' is no ISO 8601 date or datetime"):
+    def test_command_rejects_an_invalid_date(self):
+        with pytest.raises(CommandError, match="'soon' is not an ISO 8601 date or datetime"):
             call_command("ingest_events", "--since", "soon")
 
-    def test_says_that_the_provider_is_away(self, provider):
-        provider.faults = [away]
+    def test_command_fails_if_the_provider_is_unavailable(self, provider):
+        provider.faults = [respond_with(503)]
 
         with pytest.raises(CommandError, match="answered 503"):
             run("ingest_events")
 
-    def test_says_that_another_run_is_at_work(self, provider, settings):
-        Ingestion.objects.lease(settings.INGEST_LEASE)
+    def test_command_fails_while_another_run_is_in_progress(self, provider, settings):
+        Ingestion.objects.acquire_lease(settings.INGEST_LEASE)
 
-        with pytest.raises(CommandError, match="Another run is at work"):
+        with pytest.raises(CommandError, match="Another run is in progress"):
             run("ingest_events")
 
 
 class TestVerifyDashboardCommand:
-    def test_prints_no_difference(self, provider):
+    def test_command_finds_no_difference_after_a_run(self, provider):
         provider.add(event(1), event(2, status=2))
         run("ingest_events")
 
-        assert "No difference" in run("verify_dashboard")
+        assert "No differences" in run("verify_dashboard")
 
-    def test_prints_every_difference_that_stays(self, provider, settings, capsys):
+    def test_command_prints_every_difference_that_remains(self, provider, settings, capsys):
         settings.INGEST_SECONDS = 0
         provider.add(event(1))
 
@@ -82,21 +77,28 @@ class TestVerifyDashboardCommand:
             "hotel 1: bookings of 2020-01-01 by timestamp: provider 1, dashboard 0",
         ]
 
-    def test_looks_again_before_it_complains(self, provider, settings, monkeypatch):
+    def test_command_compares_again_after_the_next_ingestion(self, provider, settings, monkeypatch):
         settings.INGEST_SECONDS = 0
         provider.add(event(1))
-        monkeypatch.setattr(verify_dashboard, "sleep", lambda seconds: run("ingest_events"))
+        monkeypatch.setattr("time.sleep", lambda seconds: run("ingest_events"))
 
-        assert "No difference" in run("verify_dashboard")
+        assert "No differences" in run("verify_dashboard")
 
 
-def run_task(name):
+@pytest.fixture
+def run_task():
     app.loader.import_default_modules()
-    app.tasks[name]()
+    # Finalizing configures logging again, which would remove the handler of caplog.
+    app.finalize()
+
+    def run_task(name):
+        app.tasks[name]()
+
+    return run_task
 
 
 class TestIngestEventsTask:
-    def test_logs_one_line_a_run(self, provider, caplog):
+    def test_task_logs_one_line_about_a_run(self, run_task, provider, caplog):
         caplog.set_level("INFO")
         provider.add(event(1))
 
@@ -106,13 +108,23 @@ class TestIngestEventsTask:
             "ingest_events: stored=1 known=0 rejected=0 already_running=False"
         ]
 
-    def test_logs_one_line_about_a_failure_and_fails(self, provider, caplog):
-        provider.faults = [away]
+    def test_task_logs_one_line_about_a_failure_and_fails(self, run_task, provider, caplog):
+        provider.faults = [respond_with(503)]
 
-        with pytest.raises(ProviderUnavailable):
+        with pytest.raises(RemoteServiceUnavailable):
             run_task("dashboard.ingest_events")
 
         assert [record.message for record in caplog.records] == [
             "ingest_events stopped, the next run continues: "
-            "GET http://provider.test/events answered 503"
+            "GET http://provider.test/events answered 503 {}"
         ]
+
+    def test_task_logs_nothing_if_there_is_no_new_event(self, run_task, provider, caplog):
+        provider.add(event(1))
+        run_task("dashboard.ingest_events")
+        caplog.set_level("INFO")
+        caplog.clear()
+
+        run_task("dashboard.ingest_events")
+
+        assert caplog.records == []

@@ -19,7 +19,7 @@ BOOKING = {
 }
 
 
-def at(text):
+def utc(text):
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
@@ -28,28 +28,28 @@ def ids(response):
     return [event["id"] for event in json.loads(response.content)]
 
 
-def every_page(api, path):
-    """The ids of every page, by its next links."""
-    found = []
+def all_pages(api, path):
+    """Return the ids of each page, following the next links."""
+    pages = []
     while path:
         response = api.get(path)
-        found.append(ids(response))
+        pages.append(ids(response))
         link = response.headers.get("Link", "")
         assert link == "" or link.endswith('>; rel="next"')
         path = link.removesuffix('>; rel="next"').removeprefix("<http://testserver")
-    return found
+    return pages
 
 
 class TestListEvents:
-    def test_answers_every_field(self, api):
+    def test_list_has_every_field_of_an_event(self, api):
         EventFactory(id=1)
 
         assert json.loads(api.get("/events").content) == [BOOKING]
 
-    def test_orders_by_timestamp_then_id(self, api):
-        EventFactory(id=1, timestamp=at("2020-01-02"))
-        EventFactory(id=3, timestamp=at("2020-01-01"))
-        EventFactory(id=2, timestamp=at("2020-01-01"))
+    def test_list_is_ordered_by_timestamp_then_id(self, api):
+        EventFactory(id=1, timestamp=utc("2020-01-02"))
+        EventFactory(id=3, timestamp=utc("2020-01-01"))
+        EventFactory(id=2, timestamp=utc("2020-01-01"))
 
         assert ids(api.get("/events")) == [2, 3, 1]
 
@@ -72,24 +72,24 @@ class TestListEvents:
             ("hotel_id=3", []),
         ],
     )
-    def test_filters_by(self, api, query, expected):
-        EventFactory(id=1, timestamp=at("2020-01-01T23:59:59.999999"))
+    def test_list_can_be_filtered(self, api, query, expected):
+        EventFactory(id=1, timestamp=utc("2020-01-01T23:59:59.999999"))
         EventFactory(
-            id=2, hotel_id=2, timestamp=at("2020-01-02T10:00"), night_of_stay=date(2020, 2, 1)
+            id=2, hotel_id=2, timestamp=utc("2020-01-02T10:00"), night_of_stay=date(2020, 2, 1)
         )
-        later = {"timestamp": at("2020-01-03"), "night_of_stay": date(2020, 3, 1)}
+        later = {"timestamp": utc("2020-01-03"), "night_of_stay": date(2020, 3, 1)}
         EventFactory(id=3, rpg_status=2, **later)
         EventFactory(id=4, room_id="7", **later)
-        EventFactory(id=5, room_id="a b", recorded_at=at("2020-05-01"), **later)
+        EventFactory(id=5, room_id="a b", recorded_at=utc("2020-05-01"), **later)
 
         assert ids(api.get(f"/events?{query}")) == expected
 
     @pytest.mark.parametrize(
         ("query", "name", "hint"),
         [
-            ("hotel=1", "hotel", "did you mean hotel_id?"),
-            ("updated_gte=2020-01-01", "updated_gte", "did you mean updated__gte?"),
-            ("hotel_id=", "hotel_id", "Empty"),
+            ("hotel=1", "hotel", "Did you mean hotel_id?"),
+            ("updated_gte=2020-01-01", "updated_gte", "Did you mean updated__gte?"),
+            ("hotel_id=", "hotel_id", "Must not be empty"),
             ("hotel_id=1&hotel_id=1", "hotel_id", "2 times"),
             ("hotel_id=1.5", "hotel_id", "a whole number"),
             ("hotel_id=9223372036854775808", "hotel_id", "64 bits"),
@@ -104,14 +104,14 @@ class TestListEvents:
             ("limit=0", "limit", "from 1 to 10000"),
             ("limit=10001", "limit", "from 1 to 10000"),
             ("limit=ten", "limit", "from 1 to 10000"),
-            ("room_id=%ff", "room_id", "Not UTF-8"),
-            ("room_id=%ED%A0%80", "room_id", "Not UTF-8"),
+            ("room_id=%ff", "room_id", "Must be UTF-8"),
+            ("room_id=%ED%A0%80", "room_id", "Must be UTF-8"),
             ("cursor=nonsense", "cursor", "Link header"),
             ("cursor=WzEsMl0", "cursor", "Link header"),
             ("format=xml", "format", "json or api"),
         ],
     )
-    def test_refuses(self, api, query, name, hint):
+    def test_invalid_filter_is_rejected_with_a_hint(self, api, query, name, hint):
         EventFactory()
 
         response = api.get(f"/events?{query}")
@@ -119,59 +119,59 @@ class TestListEvents:
         assert response.status_code == 400
         assert hint in response.json()[name][0]
 
-    def test_says_the_same_with_a_slash(self, api):
+    def test_list_is_the_same_with_a_trailing_slash(self, api):
         EventFactory()
 
         assert api.get("/events/?hotel_id=1").content == api.get("/events?hotel_id=1").content
 
     @pytest.mark.parametrize("method", ["put", "patch", "delete"])
     @pytest.mark.parametrize("path", ["/events", "/events/", "/events?hotel_id=1", "/events?x=1"])
-    def test_allows_no(self, api, method, path):
+    def test_events_cannot_be_changed_or_deleted(self, api, method, path):
         assert getattr(api, method)(path, {}, format="json").status_code == 405
 
-    def test_says_what_it_can_whatever_is_filtered(self, api):
+    def test_options_are_answered_with_a_filter(self, api):
         assert api.options("/events?hotel_id=1").status_code == 200
 
 
 class TestPages:
-    def test_are_exact_where_all_share_a_timestamp(self, api):
+    def test_pages_are_exact_if_all_events_share_a_timestamp(self, api):
         EventFactory.create_batch(25)
 
-        pages = every_page(api, "/events?limit=10")
+        pages = all_pages(api, "/events?limit=10")
 
         assert [len(page) for page in pages] == [10, 10, 5]
         assert list(chain(*pages)) == sorted(Event.objects.values_list("id", flat=True))
 
     @pytest.mark.parametrize("form", ["", "&format=api"])
-    def test_are_exact_to_the_microsecond(self, api, form):
+    def test_pages_are_exact_to_the_microsecond(self, api, form):
         for microsecond in range(1, 6):
             EventFactory(timestamp=datetime(2020, 1, 1, 0, 0, 0, microsecond, tzinfo=UTC))
-        path, found = f"/events?limit=2{form}", []
+        path, pages = f"/events?limit=2{form}", []
         while path:
             response = api.get(path)
             content = response.context["content"] if form else response.content
-            found += [event["id"] for event in json.loads(content)]
+            pages += [event["id"] for event in json.loads(content)]
             link = response.headers.get("Link", "")
             path = link.removesuffix('>; rel="next"').removeprefix("<http://testserver")
-            assert len(found) <= 5
+            assert len(pages) <= 5
 
-        assert found == list(Event.objects.order_by("timestamp").values_list("id", flat=True))
+        assert pages == list(Event.objects.order_by("timestamp").values_list("id", flat=True))
 
-    def test_end_without_a_link_when_the_last_one_is_full(self, api):
+    def test_full_last_page_has_no_next_link(self, api):
         EventFactory.create_batch(4)
 
-        assert [len(page) for page in every_page(api, "/events?limit=2")] == [2, 2]
+        assert [len(page) for page in all_pages(api, "/events?limit=2")] == [2, 2]
 
-    def test_keep_their_filters(self, api):
+    def test_next_link_keeps_the_filters(self, api):
         EventFactory.create_batch(3, hotel_id=1)
         EventFactory.create_batch(3, hotel_id=2)
 
-        assert list(chain(*every_page(api, "/events?limit=2&hotel_id=2"))) == ids(
+        assert list(chain(*all_pages(api, "/events?limit=2&hotel_id=2"))) == ids(
             api.get("/events?hotel_id=2")
         )
 
-    def test_miss_nothing_when_an_event_comes_in_between(self, api):
-        start = at("2020-01-01")
+    def test_pages_miss_nothing_if_events_arrive_between_two_requests(self, api):
+        start = utc("2020-01-01")
         for hour in range(4):
             EventFactory(id=10 + hour, timestamp=start + timedelta(hours=hour))
         first = api.get("/events?limit=2")
@@ -187,31 +187,33 @@ class TestPages:
         ["0", "1", "00", "007", "-5", "-0", "-", "1-", "--1", "9" * 64, "1e5", 'a"b\\ é', " "],
     )
     @pytest.mark.parametrize("microsecond", [0, 1, 500_000])
-    def test_are_rendered_as_the_serializer_would(self, api, room_id, microsecond):
+    def test_database_renders_events_as_the_serializer_does(self, api, room_id, microsecond):
         EventFactory(
             room_id=room_id,
             timestamp=datetime(1, 2, 3, 4, 5, 6, microsecond, tzinfo=UTC),
             night_of_stay=date(9999, 12, 31),
         )
 
-        lean = api.get("/events").content.decode()
+        rendered = api.get("/events").content.decode()
 
-        full = api.get("/events?format=api").context["content"]
-        assert json.loads(lean) == json.loads(full)
-        assert lean == json.dumps(json.loads(full), separators=(",", ":"), ensure_ascii=False)
+        serialized = api.get("/events?format=api").context["content"]
+        assert json.loads(rendered) == json.loads(serialized)
+        assert rendered == json.dumps(
+            json.loads(serialized), separators=(",", ":"), ensure_ascii=False
+        )
 
 
 class TestPostEvent:
     def post(self, api, **content):
         return api.post("/events", BOOKING | content, format="json")
 
-    def test_stores_a_new_event(self, api):
+    def test_new_event_is_stored(self, api):
         response = self.post(api)
 
         assert (response.status_code, response.json()) == (201, BOOKING)
         assert Event.objects.get().content()["night_of_stay"] == date(2020, 1, 1)
 
-    def test_answers_200_to_the_same_event_again(self, api):
+    def test_same_event_again_is_answered_with_200(self, api):
         self.post(api)
 
         response = self.post(api, room_id="1", timestamp="2020-01-01T01:00:00+01:00")
@@ -219,20 +221,20 @@ class TestPostEvent:
         assert (response.status_code, response.json()) == (200, BOOKING)
         assert Event.objects.count() == 1
 
-    def test_takes_whole_numbers_however_they_are_written(self, api):
+    def test_whole_numbers_are_accepted_in_any_notation(self, api):
         self.post(api)
 
         assert self.post(api, id="1", hotel_id=1.0, rpg_status=1.0, room_id=1.0).status_code == 200
 
     @pytest.mark.parametrize("room_id", ["1180591620717411303424", f"-{'9' * 63}", "007", "-0"])
-    def test_takes_its_own_answer_back(self, api, room_id):
-        answered = self.post(api, room_id=room_id).json()
+    def test_response_can_be_posted_again(self, api, room_id):
+        event = self.post(api, room_id=room_id).json()
 
-        again = api.post("/events", answered, format="json")
+        again = api.post("/events", event, format="json")
 
-        assert (again.status_code, again.json()) == (200, answered)
+        assert (again.status_code, again.json()) == (200, event)
 
-    def test_answers_409_to_other_content_and_changes_nothing(self, api):
+    def test_other_content_for_a_known_id_is_answered_with_409_and_changes_nothing(self, api):
         self.post(api)
 
         response = self.post(api, room_id="b", hotel_id=2)
@@ -244,13 +246,13 @@ class TestPostEvent:
         }
         assert Event.objects.get().hotel_id == 1
 
-    def test_gives_each_event_without_an_id_one_of_its_own(self, api):
+    def test_each_event_without_an_id_gets_its_own(self, api):
         content = {name: value for name, value in BOOKING.items() if name != "id"}
 
-        given = {api.post("/events", content, format="json").json()["id"] for _ in range(3)}
+        ids = {api.post("/events", content, format="json").json()["id"] for _ in range(3)}
 
-        assert len(given) == 3
-        assert min(given) >= 1_000_000_000_000
+        assert len(ids) == 3
+        assert min(ids) >= 1_000_000_000_000
 
     @pytest.mark.parametrize(
         ("content", "name"),
@@ -283,7 +285,7 @@ class TestPostEvent:
             ({"night_of_stay": "0000-01-01"}, "night_of_stay"),
         ],
     )
-    def test_refuses(self, api, content, name):
+    def test_invalid_content_is_rejected_by_field(self, api, content, name):
         response = self.post(api, **content)
 
         assert response.status_code == 400
@@ -293,7 +295,7 @@ class TestPostEvent:
     @pytest.mark.parametrize(
         "missing", ["hotel_id", "timestamp", "rpg_status", "room_id", "night_of_stay"]
     )
-    def test_asks_for(self, api, missing):
+    def test_each_field_but_the_id_is_required(self, api, missing):
         content = {name: value for name, value in BOOKING.items() if name != missing}
 
         assert list(api.post("/events", content, format="json").json()) == [missing]
@@ -321,19 +323,19 @@ class TestPostEvent:
             (b" " * 65_537, "multipart/form-data; boundary=x", 413),
         ],
     )
-    def test_refuses_a_body(self, api, body, content_type, status):
+    def test_invalid_body_is_rejected(self, api, body, content_type, status):
         response = api.generic("POST", "/events", body, content_type)
 
         assert response.status_code == status
         assert response.json()
 
-    def test_refuses_a_parameter(self, api):
+    def test_query_parameter_is_rejected_when_posting(self, api):
         response = api.post("/events?hotel_id=1", BOOKING, format="json")
 
         assert response.status_code == 400
         assert not Event.objects.exists()
 
-    def test_takes_the_browsable_form(self, api):
+    def test_form_of_the_browsable_api_is_accepted(self, api):
         content = BOOKING | {"id": "", "timestamp": "2020-01-01T00:00"}
 
         response = api.post("/events", content, format="multipart")

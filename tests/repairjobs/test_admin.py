@@ -140,14 +140,14 @@ class TestConfirmation:
         response = ask(action)
 
         (unknown_sms,) = Sms.objects.filter(state="unknown")
-        assert (response.context["count"], response.context["named"]) == (1, [str(unknown_sms)])
-        assert "Left out: 2, of which none is in doubt." in response.content.decode()
+        assert (response.context["count"], response.context["row_names"]) == (1, [str(unknown_sms)])
+        assert "Selected rows that are left out: 2." in response.content.decode()
 
     def test_only_the_confirmed_sms_are_resolved(self, ask, admin_client):
         confirmation = ask("send_again")
         Sms.objects.update(state="unknown")
-        form = {name: [] for name, _ in confirmation.context["sent"]}
-        for name, value in confirmation.context["sent"]:
+        form = {name: [] for name, _ in confirmation.context["hidden_fields"]}
+        for name, value in confirmation.context["hidden_fields"]:
             form[name].append(value)
 
         response = admin_client.post(self.LIST, form | {"confirmed": "yes"}, follow=True)
@@ -158,14 +158,14 @@ class TestConfirmation:
 
     def test_the_confirmation_is_repeated_if_there_are_more_rows_by_now(self, ask, admin_client):
         all_rows = {"select_across": "1", "confirmed": "yes"}
-        form = dict(ask("send_again").context["sent"]) | all_rows
+        form = dict(ask("send_again").context["hidden_fields"]) | all_rows
         Sms.objects.update(state="unknown")
 
         confirmation = admin_client.post(self.LIST, form)
 
         assert confirmation.context["count"] == 3
         assert Sms.objects.filter(state="unknown").count() == 3
-        form = dict(confirmation.context["sent"]) | all_rows
+        form = dict(confirmation.context["hidden_fields"]) | all_rows
         response = admin_client.post(self.LIST, form, follow=True)
         messages = [str(message) for message in response.context["messages"]]
         assert messages == ["SMS resolved: 3."]
@@ -175,7 +175,10 @@ class TestConfirmation:
         response = ask(action, state="accepted")
 
         (message,) = response.context["messages"]
-        assert str(message) == "None of those 2 is in doubt: nothing was done."
+        assert (
+            str(message)
+            == "Nothing was done. This action applies only to SMS whose outcome is unknown."
+        )
         assert message.level_tag == "warning"
         assert response.redirect_chain
 

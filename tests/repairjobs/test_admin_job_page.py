@@ -44,9 +44,9 @@ class TestAcknowledge:
         client = sign_in("view_job", "change_job")
 
         confirmation = client.get(self.ACKNOWLEDGE)
-        assert confirmation.context["named"] == [FLAG]
+        assert confirmation.context["row_names"] == [FLAG]
         assert driver.attention_of(1) == [FLAG]
-        client.post(self.ACKNOWLEDGE, dict(confirmation.context["sent"]))
+        client.post(self.ACKNOWLEDGE, dict(confirmation.context["hidden_fields"]))
 
         assert driver.attention_of(1) == []
         entry = LogEntry.objects.get()
@@ -60,7 +60,7 @@ class TestAcknowledge:
         link = f'href="{self.ACKNOWLEDGE}"'
 
         assert link in client.get(PAGE).content.decode()
-        client.post(self.ACKNOWLEDGE, dict(client.get(self.ACKNOWLEDGE).context["sent"]))
+        client.post(self.ACKNOWLEDGE, dict(client.get(self.ACKNOWLEDGE).context["hidden_fields"]))
 
         assert link not in client.get(PAGE).content.decode()
 

@@ -126,9 +126,7 @@ class TestPut:
         assert store.get("00001") == make_document("00001")
         assert store.get("00002") == make_document("00002")
 
-    @hypothesis_settings(
-        max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-    )
+    @hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(versions=st.lists(st.integers(-(2**40), 2**40), min_size=1, max_size=8))
     def test_the_newest_version_wins_in_any_order(self, store, versions):
         job_id = f"order-{next(numbers)}"
@@ -138,9 +136,7 @@ class TestPut:
 
         assert store.get(job_id)["version_put"] == max(versions)
 
-    @hypothesis_settings(
-        max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-    )
+    @hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(
         content=st.recursive(
             st.none()

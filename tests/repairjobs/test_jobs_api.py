@@ -277,7 +277,7 @@ class TestParts:
         response = api.patch(f"/jobs/123/parts/{part.pk}", {"status": "lost"}, format="json")
 
         assert response.json() == {
-            "status": ["Not allowed; allowed: needed, ordered, received or fitted."]
+            "status": ["Must be needed, ordered, received or fitted, not lost."]
         }
         assert api.get("/parts?status=lost").status_code == 400
 
@@ -287,7 +287,7 @@ def test_readiness_includes_mongodb(api, settings, closed_mongo_url):
 
     response = api.get("/readyz")
 
-    assert (response.status_code, response.json()["checks"]["documents"]) == (503, "away")
+    assert (response.status_code, response.json()["checks"]["documents"]) == (503, "unavailable")
     assert api.get("/jobs").status_code == 503
 
 

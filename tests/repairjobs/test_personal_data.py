@@ -8,7 +8,7 @@ from repairjobs.integrations.sms.base import InboundMessage
 from repairjobs.models import Job, OptOut, Sms
 from repairjobs.services import private_messages, sms_webhooks
 from repairjobs.services.masking import mask_number
-from tests.common.doors import key
+from tests.common.routes import key_header
 from tests.support.ids import readable
 from tests.support.repairjobs import workflow_driver as driver
 
@@ -56,7 +56,7 @@ def personal_data_in(text):
 
 class TestApi:
     def get(self, api, path, **fields):
-        response = api.get(path, headers=key("repairjobs", **fields))
+        response = api.get(path, headers=key_header("repairjobs", **fields))
         assert response.status_code == 200
         return json.dumps(response.json(), ensure_ascii=False)
 
@@ -72,7 +72,7 @@ class TestApi:
         assert ("+44••••••0456" in content) == (path in PATHS)
 
     def test_a_key_for_masked_data_gets_masked_responses_to_its_writes(self, api, job):
-        headers = key("repairjobs", sees_personal_data=False)
+        headers = key_header("repairjobs", sees_personal_data=False)
 
         created = api.post("/jobs/123/messages", {"text": "Heyho"}, format="json", headers=headers)
         changed = api.put(

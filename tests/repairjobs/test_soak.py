@@ -27,7 +27,7 @@ from tests.processes import (
     not_tested,
     running,
 )
-from tests.servers import MariaDB, NoServer, Redis, our_own
+from tests.servers import MariaDB, NoServer, Redis, new_server
 from tests.support.repairjobs import actors
 from tests.support.repairjobs.mongod import NoMongod, running_mongod
 
@@ -65,9 +65,9 @@ class Installation:
     """The app's processes and databases, which can be stopped and restarted one by one."""
 
     def __init__(self, folder, stack, vonage, mongod, workers):
-        self.database = stack.enter_context(our_own(MariaDB))
-        self.client_database = stack.enter_context(our_own(MariaDB))
-        self.broker = stack.enter_context(our_own(Redis))
+        self.database = stack.enter_context(new_server(MariaDB))
+        self.client_database = stack.enter_context(new_server(MariaDB))
+        self.broker = stack.enter_context(new_server(Redis))
         self.mongod = mongod
         self.stack = stack
         port = free_port()
@@ -231,7 +231,7 @@ def installation(vonage, tmp_path, workers):
 @pytest.mark.parametrize(
     ("jobs", "workers", "rounds"),
     [
-        pytest.param(100, 2, 1, id="100 jobs"),
+        pytest.param(100, 2, 1, id="100 jobs", marks=pytest.mark.full),
         pytest.param(2_000, 5, 4, id="2000 jobs", marks=pytest.mark.soak),
     ],
 )

@@ -1,4 +1,4 @@
-"""API Gateway for tests: its events as AWS documents them, and an address that makes them."""
+"""API Gateway for tests: events as AWS documents them, and a server that creates them."""
 
 import base64
 import json
@@ -10,14 +10,14 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from tests.serverless.local import Function
+from tests.serverless.runtime import Function
 
 HOST = "abcdefghij.execute-api.eu-west-1.amazonaws.com"
 ADDRESS = "203.0.113.9"
 
 
 @dataclass(frozen=True)
-class Answered:
+class Response:
     status: int
     headers: dict[str, str]
     body: bytes
@@ -29,7 +29,7 @@ class Answered:
 def http_api(
     method: str, url: str, body: bytes = b"", *, as_base64: bool = False, **headers: str
 ) -> dict[str, Any]:
-    """Payload format 2.0: an HTTP API's, or a function URL's; HTTP APIs tell the path decoded."""
+    """Return an event of an HTTP API or a function URL (payload 2.0). HTTP APIs decode the path."""
     parts = urlsplit(url)
     event = {
         "version": "2.0",
@@ -60,17 +60,17 @@ def http_api(
 def rest_api(
     method: str, url: str, body: bytes = b"", *, as_base64: bool = False, **headers: str
 ) -> dict[str, Any]:
-    """Payload format 1.0: a REST API's."""
+    """Return an event of a REST API (payload 1.0)."""
     parts = urlsplit(url)
     query = parse_qs(parts.query, keep_blank_values=True)
-    one_each = _headers(headers)
+    header_values = _headers(headers)
     return {
         "version": "1.0",
         "resource": "/{proxy+}",
         "path": parts.path,
         "httpMethod": method,
-        "headers": one_each,
-        "multiValueHeaders": {name: [value] for name, value in one_each.items()},
+        "headers": header_values,
+        "multiValueHeaders": {name: [value] for name, value in header_values.items()},
         "queryStringParameters": {name: values[-1] for name, values in query.items()} or None,
         "multiValueQueryStringParameters": query or None,
         "requestContext": {
@@ -85,10 +85,10 @@ def rest_api(
     }
 
 
-def _headers(given: dict[str, str]) -> dict[str, str]:
-    ours = {"host": HOST, "x-forwarded-for": ADDRESS, "x-forwarded-port": "443"}
-    named = {name.replace("_", "-"): value for name, value in given.items()}
-    return ours | {"x-forwarded-proto": "https"} | named
+def _headers(headers: dict[str, str]) -> dict[str, str]:
+    defaults = {"host": HOST, "x-forwarded-for": ADDRESS, "x-forwarded-port": "443"}
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return defaults | {"x-forwarded-proto": "https"} | named
 
 
 def _body(body: bytes, as_base64: bool) -> dict[str, Any]:
@@ -97,31 +97,33 @@ def _body(body: bytes, as_base64: bool) -> dict[str, Any]:
     return {"body": body.decode() if body else None, "isBase64Encoded": False}
 
 
-def read(answer: dict[str, Any]) -> Answered:
-    """What the gateway would send to the caller."""
-    several = answer.get("multiValueHeaders", {})
-    headers = answer.get("headers", {}) | {name: values[-1] for name, values in several.items()}
-    body = answer["body"].encode()
-    return Answered(
-        answer["statusCode"],
+def read(result: dict[str, Any]) -> Response:
+    """Return the response that the gateway would send for the function's result."""
+    multi_headers = result.get("multiValueHeaders", {})
+    headers = result.get("headers", {}) | {
+        name: values[-1] for name, values in multi_headers.items()
+    }
+    body = result["body"].encode()
+    return Response(
+        result["statusCode"],
         {name.lower(): value for name, value in headers.items()},
-        base64.b64decode(body) if answer["isBase64Encoded"] else body,
+        base64.b64decode(body) if result["isBase64Encoded"] else body,
     )
 
 
 @contextmanager
 def gateway(function: Function) -> Iterator[str]:
-    """An address behind which the function answers."""
+    """Serve the function over HTTP. Yield the URL."""
 
     class Connection(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self.pass_on(http_api("GET", self.path, **self.told()))
+            self.pass_on(http_api("GET", self.path, **self.passed_headers()))
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            self.pass_on(http_api("POST", self.path, body, **self.told()))
+            self.pass_on(http_api("POST", self.path, body, **self.passed_headers()))
 
-        def told(self) -> dict[str, str]:
+        def passed_headers(self) -> dict[str, str]:
             return {
                 name: self.headers[name]
                 for name in ("accept", "content-type")
@@ -129,15 +131,15 @@ def gateway(function: Function) -> Iterator[str]:
             }
 
         def pass_on(self, event: dict[str, Any]) -> None:
-            answered = read(function.invoke(event))
-            self.send_response(answered.status)
-            for name, value in answered.headers.items():
+            response = read(function.invoke(event))
+            self.send_response(response.status)
+            for name, value in response.headers.items():
                 self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(answered.body)
+            self.wfile.write(response.body)
 
         def log_message(self, format: str, *args: Any) -> None:
-            """Nobody reads this."""
+            """Log nothing."""
 
     server = HTTPServer(("127.0.0.1", 0), Connection)
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()

@@ -6,7 +6,7 @@ import pytest
 
 from tests.processes import eventually
 from tests.serverless.gateway import ADDRESS, HOST, http_api, read, rest_api
-from tests.serverless.local import Failed
+from tests.serverless.runtime import Failed
 
 pytestmark = [
     pytest.mark.processes,
@@ -23,7 +23,7 @@ def stats(cloud):
 
 @pytest.fixture(scope="module")
 def dataprovider(cloud):
-    """Answers for a provider that has the events 1 and 2."""
+    """A function that serves the events 1 and 2."""
     function = cloud("http", "dataprovider")
     for id in (1, 2):
         function.invoke(http_api("POST", "/events", booking(id), **JSON))
@@ -54,7 +54,7 @@ def count(stats, customer):
 
 class TestEvents:
     @both
-    def test_carry_a_body_and_an_answer(self, stats, event):
+    def test_a_post_stores_the_message_and_returns_it(self, stats, event):
         body = message()
 
         first = read(stats.invoke(event("POST", "/messages", body, **JSON)))
@@ -65,16 +65,16 @@ class TestEvents:
         assert first.json()["uuid"] == json.loads(body)["uuid"]
 
     @both
-    def test_carry_a_body_as_base64(self, stats, event):
+    def test_a_base64_body_is_decoded(self, stats, event):
         body = message(type="Übergröße")
 
-        made = read(stats.invoke(event("POST", "/messages", body, as_base64=True, **JSON)))
+        response = read(stats.invoke(event("POST", "/messages", body, as_base64=True, **JSON)))
 
-        assert made.status == 201
-        assert made.json()["type"] == "Übergröße"
+        assert response.status == 201
+        assert response.json()["type"] == "Übergröße"
 
     @both
-    def test_carry_a_query_as_it_was_sent(self, stats, event):
+    def test_an_escaped_query_reaches_the_view_unchanged(self, stats, event):
         stats.invoke(event("POST", "/messages", message(customerId=7, type="a b&c=d+é"), **JSON))
 
         url = "/stats?customerId=7&type=a%20b%26c%3Dd%2B%C3%A9"
@@ -82,59 +82,59 @@ class TestEvents:
         assert read(stats.invoke(event("GET", url))).json()[0]["type"] == "a b&c=d+é"
 
     @both
-    def test_carry_a_parameter_that_is_there_twice(self, stats, event):
-        answered = read(stats.invoke(event("GET", "/stats?customerId=1&customerId=2")))
+    def test_a_repeated_parameter_reaches_the_view_twice(self, stats, event):
+        response = read(stats.invoke(event("GET", "/stats?customerId=1&customerId=2")))
 
-        assert answered.status == 400
-        assert "customerId" in answered.json()
+        assert response.status == 400
+        assert "customerId" in response.json()
 
     @pytest.mark.parametrize(("event", "stage"), [(rest_api, "/prod"), (http_api, "")])
-    def test_lead_to_the_next_page_at_the_public_address(self, dataprovider, event, stage):
+    def test_the_next_link_has_the_public_host_and_stage(self, dataprovider, event, stage):
         first = read(dataprovider.invoke(event("GET", "/events?limit=1")))
 
-        assert [each["id"] for each in first.json()] == [1]
+        assert [row["id"] for row in first.json()] == [1]
         link = first.headers["link"]
         assert link.startswith(f"<https://{HOST}{stage}/events?")
         query = link.partition("?")[2].partition(">")[0]
-        then = read(dataprovider.invoke(event("GET", f"/events?{query}")))
-        assert [each["id"] for each in then.json()] == [2]
+        second = read(dataprovider.invoke(event("GET", f"/events?{query}")))
+        assert [row["id"] for row in second.json()] == [2]
 
     @both
-    def test_carry_pages_and_files_that_are_no_text(self, stats, event):
+    def test_pages_are_text_and_images_are_base64(self, stats, event):
         page = read(stats.invoke(event("GET", "/stats", accept="text/html")))
         icon = "/static/drf_spectacular_sidecar/swagger-ui-dist/favicon-32x32.png"
-        picture = read(stats.invoke(event("GET", icon)))
+        image = read(stats.invoke(event("GET", icon)))
 
         assert page.headers["content-type"].startswith("text/html")
         assert b"</html>" in page.body
-        assert picture.body.startswith(b"\x89PNG")
+        assert image.body.startswith(b"\x89PNG")
 
     @both
-    def test_are_refused_as_everywhere(self, stats, event):
-        bad = read(stats.invoke(event("POST", "/messages", b"{", **JSON)))
-        elsewhere = read(stats.invoke(event("GET", "/jobs")))
+    def test_malformed_json_and_unknown_paths_are_errors_of_the_client(self, stats, event):
+        malformed = read(stats.invoke(event("POST", "/messages", b"{", **JSON)))
+        other_service = read(stats.invoke(event("GET", "/jobs")))
 
-        assert bad.status == 400
-        assert "detail" in bad.json()
-        assert elsewhere.status == 404
+        assert malformed.status == 400
+        assert "detail" in malformed.json()
+        assert other_service.status == 404
 
     @both
     @pytest.mark.parametrize("url", ["/messages/日本 é", "/stats?type=日本&other="])
-    def test_are_answered_though_they_are_not_ascii(self, stats, event, url):
-        answered = read(stats.invoke(event("GET", url, cookie="theme=日本")))
+    def test_a_url_that_is_not_ascii_is_answered(self, stats, event, url):
+        response = read(stats.invoke(event("GET", url, cookie="theme=日本")))
 
-        assert answered.status in {400, 404}
+        assert response.status in {400, 404}
 
     @both
-    def test_tell_of_who_asks_what_the_gateway_saw(self, cloud, event):
+    def test_the_rate_limit_uses_the_address_that_the_gateway_saw(self, cloud, event):
         limited = cloud("http", "stats", RATE_LIMIT="1/hour")
 
-        made_up = [f"198.51.100.{each}, {ADDRESS}" for each in (1, 2)]
-        asked = [event("GET", "/stats", x_forwarded_for=each) for each in made_up]
+        forged = [f"198.51.100.{number}, {ADDRESS}" for number in (1, 2)]
+        events = [event("GET", "/stats", x_forwarded_for=addresses) for addresses in forged]
 
-        assert [limited.invoke(each)["statusCode"] for each in asked] == [200, 429]
+        assert [limited.invoke(event)["statusCode"] for event in events] == [200, 429]
 
-    def test_at_an_address_of_one_s_own_have_no_stage(self, dataprovider):
+    def test_the_next_link_on_a_custom_domain_has_no_stage(self, dataprovider):
         event = rest_api("GET", "/events?limit=1")
         event["requestContext"]["path"] = "/events"
 
@@ -143,63 +143,65 @@ class TestEvents:
         assert page.headers["link"].startswith(f"<https://{HOST}/events?")
 
     @both
-    def test_carry_cookies_both_ways(self, everything, event):
-        page = everything.invoke(event("GET", "/admin/login/", accept="text/html"))
+    def test_cookies_pass_in_both_directions(self, all_services, event):
+        page = all_services.invoke(event("GET", "/admin/login/", accept="text/html"))
         cookies = page.get("cookies") or page["multiValueHeaders"]["Set-Cookie"]
         token = cookies[0].strip().partition(";")[0]
         form = f"username=nobody&password=x&csrfmiddlewaretoken={token.partition('=')[2]}".encode()
 
-        kind = "application/x-www-form-urlencoded"
-        answered = read(
-            everything.invoke(
+        content_type = "application/x-www-form-urlencoded"
+        response = read(
+            all_services.invoke(
                 event(
                     "POST",
                     "/admin/login/",
                     form,
-                    content_type=kind,
+                    content_type=content_type,
                     cookie=f"theme=dark; {token}",
                     referer=f"https://{HOST}/admin/login/",
                 )
             )
         )
 
-        # A wrong password, and so no forgery: that would be a 403.
+        # The wrong password was checked. A missing CSRF cookie would be a 403.
         assert token.startswith("csrftoken=")
-        assert answered.status == 200
-        assert b"correct username and password" in answered.body
+        assert response.status == 200
+        assert b"correct username and password" in response.body
 
 
 @pytest.fixture(scope="module")
-def everything(cloud):
+def all_services(cloud):
     return cloud("http", "all")
 
 
-class TestAnInvocation:
-    def test_that_is_no_request_fails_as_lambda_wants_it(self, stats):
-        with pytest.raises(Failed) as failed:
+class TestInvocations:
+    def test_an_event_that_is_not_a_request_fails_the_invocation(self, stats):
+        with pytest.raises(Failed) as error:
             stats.invoke({"version": "9.9", "key": "value"})
 
-        assert failed.value.type == "ValueError"
+        assert error.value.type == "ValueError"
         assert read(stats.invoke(http_api("GET", "/healthz"))).status == 200
 
 
-class TestAFrozenSandbox:
-    def test_has_stored_what_it_answered_for(self, cloud, stats):
-        mine = cloud("http", "stats")
+class TestFrozenSandbox:
+    def test_a_frozen_sandbox_has_stored_every_message_that_it_confirmed(self, cloud, stats):
+        function = cloud("http", "stats")
         for _ in range(5):
-            made = read(mine.invoke(http_api("POST", "/messages", message(customerId=50), **JSON)))
-            eventually(mine.is_frozen, "it is frozen")
-            assert made.status == 201
+            response = read(
+                function.invoke(http_api("POST", "/messages", message(customerId=50), **JSON))
+            )
+            eventually(function.is_frozen, "the sandbox is frozen")
+            assert response.status == 201
 
-        mine.kill()
+        function.kill()
 
         assert count(stats, 50) == 5
 
-    def test_doubles_nothing_when_it_thaws(self, stats):
+    def test_a_thawed_sandbox_counts_a_repeated_message_once(self, stats):
         body = message(customerId=51)
 
         for _ in range(3):
-            eventually(stats.is_frozen, "it is frozen")
+            eventually(stats.is_frozen, "the sandbox is frozen")
             stats.invoke(http_api("POST", "/messages", body, **JSON))
 
         assert count(stats, 51) == 1

@@ -7,14 +7,14 @@ from django.db import connections
 from django.db.models import F
 
 from stats.models import DailyTotal, Message
-from stats.services import record_messages
-from tests.stats.factories import NOON, content
+from stats.services.recording import record_messages
+from tests.stats.factories import NOON, message_data
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def run(name, **options):
-    """What the command printed, and whether it failed."""
+    """Return what the command printed, and whether it failed."""
     output = StringIO()
     try:
         call_command(name, stdout=output, stderr=output, **options)
@@ -24,13 +24,13 @@ def run(name, **options):
 
 
 class TestVerifyStats:
-    def test_finds_no_difference_in_what_was_counted(self):
-        record_messages([content(), content(type=""), content(customer_id=2)])
+    def test_verify_stats_finds_no_difference_after_recording(self):
+        record_messages([message_data(), message_data(type=""), message_data(customer_id=2)])
 
         assert run("verify_stats") == ("No difference\n", False)
 
-    def test_prints_and_mends_every_difference(self):
-        record_messages([content(), content(type="B"), content(customer_id=2)])
+    def test_verify_stats_prints_and_repairs_every_difference(self):
+        record_messages([message_data(), message_data(type="B"), message_data(customer_id=2)])
         DailyTotal.objects.filter(customer_id=2).delete()
         DailyTotal.objects.filter(type="B").update(amount_thousandths=F("amount_thousandths") + 1)
         DailyTotal.objects.create(
@@ -38,49 +38,49 @@ class TestVerifyStats:
         )
 
         printed, has_failed = run("verify_stats")
-        mended, _ = run("verify_stats", repair=True)
+        repaired, _ = run("verify_stats", repair=True)
 
         assert has_failed
         assert printed.splitlines() == [
-            "customer 1, type B, 2026-01-31: counted 1 and 0.013, messages 1 and 0.012",
-            "customer 2, type A, 2026-01-31: counted 0 and 0.000, messages 1 and 0.012",
-            "customer 3, type A, 2026-01-31: counted 5 and 0.060, messages 0 and 0.000",
-            "3 differences; --repair mends them",
+            "customer 1, type B, 2026-01-31: total 1 and 0.013, messages 1 and 0.012",
+            "customer 2, type A, 2026-01-31: total 0 and 0.000, messages 1 and 0.012",
+            "customer 3, type A, 2026-01-31: total 5 and 0.060, messages 0 and 0.000",
+            "3 differences; --repair corrects them",
         ]
-        assert mended.endswith("Mended 3 totals\n")
+        assert repaired.endswith("Repaired 3 totals\n")
         assert run("verify_stats") == ("No difference\n", False)
         assert DailyTotal.objects.count() == 3
 
-    def test_is_right_while_messages_are_posted(self):
-        record_messages([content()])
+    def test_verify_stats_is_right_while_messages_are_recorded(self):
+        record_messages([message_data()])
         DailyTotal.objects.update(messages=F("messages") + 1)
-        is_enough, has_begun = Event(), Event()
+        stop, has_started = Event(), Event()
 
-        def post():
-            while not is_enough.is_set():
-                record_messages([content(customer_id=number) for number in range(5)])
-                has_begun.set()
+        def record():
+            while not stop.is_set():
+                record_messages([message_data(customer_id=number) for number in range(5)])
+                has_started.set()
             connections.close_all()
 
-        poster = Thread(target=post)
-        poster.start()
+        recorder = Thread(target=record)
+        recorder.start()
         try:
-            assert has_begun.wait(30)
-            looks = [run("verify_stats")[0].count("customer") for _ in range(5)]
-            mended, _ = run("verify_stats", repair=True)
-            looks_after = [run("verify_stats") for _ in range(5)]
+            assert has_started.wait(30)
+            counts = [run("verify_stats")[0].count("customer") for _ in range(5)]
+            repaired, _ = run("verify_stats", repair=True)
+            outputs_after = [run("verify_stats") for _ in range(5)]
         finally:
-            is_enough.set()
-            poster.join()
+            stop.set()
+            recorder.join()
 
-        assert looks == [1] * 5
-        assert "Mended 1 totals" in mended
-        assert looks_after == [("No difference\n", False)] * 5
+        assert counts == [1] * 5
+        assert "Repaired 1 totals" in repaired
+        assert outputs_after == [("No difference\n", False)] * 5
 
 
 class TestSeedMessages:
-    def test_fills_an_empty_store_and_leaves_others_alone(self, monkeypatch):
-        monkeypatch.setattr("stats.management.commands.seed_messages.A_FEW", 50)
+    def test_seed_messages_fills_only_an_empty_database(self, monkeypatch):
+        monkeypatch.setattr("stats.management.commands.seed_messages.DEFAULT_COUNT", 50)
 
         first, second = run("seed_messages"), run("seed_messages")
 
@@ -88,17 +88,17 @@ class TestSeedMessages:
         assert second == ("Seeded 0 messages\n", False)
         assert run("verify_stats") == ("No difference\n", False)
 
-    def test_adds_as_many_as_are_asked_for(self):
-        record_messages([content()])
+    def test_seed_messages_adds_the_given_number_to_existing_messages(self):
+        record_messages([message_data()])
 
         assert run("seed_messages", messages=25_000) == ("Seeded 25000 messages\n", False)
         assert Message.objects.count() == 25_001
 
-    def test_makes_plausible_traffic_of_a_year(self):
+    def test_seed_messages_makes_plausible_messages_of_a_year(self):
         run("seed_messages", messages=5_000, seed=1)
 
         customers = Message.objects.values_list("customer_id", flat=True)
         days = Message.objects.dates("timestamp", "day")
-        assert sum(1 for it in customers if it <= 20) > 1_500
+        assert sum(1 for customer_id in customers if customer_id <= 20) > 1_500
         assert len(set(customers)) > 500
         assert len(days) > 350

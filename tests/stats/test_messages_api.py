@@ -3,13 +3,11 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
-from django.db import OperationalError
 from django.utils import timezone
 
-from common.api.errors import RETRY_AFTER_SECONDS
-from stats import services
+from common.api.errors import RETRY_AFTER_SECONDS, UNAVAILABLE_DETAIL
 from stats.models import DailyTotal, Message
-from tests.stats.factories import sent
+from tests.stats.factories import message_json
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -18,14 +16,14 @@ NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
 
 def walk(http, path, **parameters):
-    """All rows of all pages."""
+    """Return the rows of all pages, and the number of pages."""
     rows, pages = [], 0
     answer = http.get(path, **parameters)
     while True:
         assert answer.status_code == 200, answer.text
         rows += answer.json
         pages += 1
-        assert pages < 1_000, "the pages lead in a circle"
+        assert pages < 1_000, "the pages form a cycle"
         link = answer.headers.get("Link")
         if not link:
             return rows, pages
@@ -33,49 +31,49 @@ def walk(http, path, **parameters):
 
 
 class TestPostMessages:
-    def test_answers_201_with_the_stored_message(self, door, time_machine):
+    def test_new_message_gets_201_and_the_stored_message(self, route, time_machine):
         time_machine.move_to(NOW, tick=False)
-        message = sent()
+        message = message_json()
 
-        answer = door.post("/messages", message)
+        answer = route.post("/messages", message)
 
         assert answer.status_code == 201
         assert answer.json == message | {"timestamp": "2026-01-31T12:00:00Z"}
         assert answer.content_type == "application/json"
 
-    def test_is_part_of_the_next_stats(self, door):
-        door.post("/messages", sent())
-        door.post("/messages", sent())
+    def test_recorded_message_is_in_the_next_stats(self, route):
+        route.post("/messages", message_json())
+        route.post("/messages", message_json())
 
-        assert door.get("/stats").json == [
+        assert route.get("/stats").json == [
             {"customerId": 1, "type": "A", "count": 2, "totalAmount": "0.024"}
         ]
 
-    def test_answers_200_to_the_same_message_and_counts_it_once(self, door):
-        message = sent()
-        first = door.post("/messages", message)
+    def test_repeated_message_gets_200_and_is_counted_once(self, route):
+        message = message_json()
+        first = route.post("/messages", message)
 
-        again = door.post("/messages/", message)
+        again = route.post("/messages/", message)
 
         assert again.status_code == 200
         assert again.json == first.json
-        assert door.get("/stats").json[0]["count"] == 1
+        assert route.get("/stats").json[0]["count"] == 1
 
-    def test_answers_409_naming_what_differs(self, door):
-        message = sent()
-        door.post("/messages", message)
+    def test_conflicting_message_gets_409_with_the_fields_that_differ(self, route):
+        message = message_json()
+        route.post("/messages", message)
 
-        answer = door.post("/messages", message | {"amount": "0.013", "customerId": 2})
+        answer = route.post("/messages", message | {"amount": "0.013", "customerId": 2})
 
         assert answer.status_code == 409
         assert answer.json == {
-            "detail": f"The message {message['uuid']} is known with other content.",
+            "detail": f"A message with the uuid {message['uuid']} is stored with other content.",
             "conflicts": {
                 "customerId": {"stored": 1, "sent": 2},
                 "amount": {"stored": "0.012", "sent": "0.013"},
             },
         }
-        assert door.get("/stats").json[0]["totalAmount"] == "0.012"
+        assert route.get("/stats").json[0]["totalAmount"] == "0.012"
 
     @pytest.mark.parametrize(
         "form",
@@ -86,36 +84,38 @@ class TestPostMessages:
             "urn:uuid:a596b362-08be-419f-8070-9c3055566e7c",
         ],
     )
-    def test_takes_any_form_of_a_uuid_as_the_same(self, door, form):
+    def test_all_textual_forms_of_a_uuid_are_the_same_uuid(self, route, form):
         canonical = "a596b362-08be-419f-8070-9c3055566e7c"
 
-        assert door.post("/messages", sent(uuid=form)).json["uuid"] == canonical
-        assert door.post("/messages", sent(uuid=canonical)).status_code == 200
+        assert route.post("/messages", message_json(uuid=form)).json["uuid"] == canonical
+        assert route.post("/messages", message_json(uuid=canonical)).status_code == 200
 
-    def test_takes_a_timestamp_and_counts_on_its_day(self, door):
-        answer = door.post("/messages", sent(timestamp="2020-01-01T23:30:00-01:00"))
+    def test_message_counts_on_the_utc_day_of_its_timestamp(self, route):
+        answer = route.post("/messages", message_json(timestamp="2020-01-01T23:30:00-01:00"))
 
         assert answer.json["timestamp"] == "2020-01-02T00:30:00Z"
         assert str(DailyTotal.objects.get().day) == "2020-01-02"
 
-    def test_compares_a_timestamp_only_if_sent(self, door):
-        message = sent(timestamp="2020-01-01T12:00:00Z")
-        door.post("/messages", message)
+    def test_timestamp_of_a_repeat_is_compared_only_if_sent(self, route):
+        message = message_json(timestamp="2020-01-01T12:00:00Z")
+        route.post("/messages", message)
 
-        without = door.post("/messages", {k: v for k, v in message.items() if k != "timestamp"})
-        other = door.post("/messages", message | {"timestamp": "2020-01-01T12:00:01"})
+        without = route.post("/messages", {k: v for k, v in message.items() if k != "timestamp"})
+        other = route.post("/messages", message | {"timestamp": "2020-01-01T12:00:01"})
 
         assert without.status_code == 200
         assert other.json["conflicts"] == {
             "timestamp": {"stored": "2020-01-01T12:00:00Z", "sent": "2020-01-01T12:00:01Z"}
         }
 
-    def test_takes_a_timestamp_at_most_5_minutes_ahead(self, door, time_machine):
+    def test_timestamp_may_be_at_most_5_minutes_ahead(self, route, time_machine):
         time_machine.move_to(NOW, tick=False)
         ahead = NOW + timedelta(minutes=5)
 
-        assert door.post("/messages", sent(timestamp=ahead.isoformat())).status_code == 201
-        late = door.post("/messages", sent(timestamp=(ahead + timedelta(seconds=1)).isoformat()))
+        assert route.post("/messages", message_json(timestamp=ahead.isoformat())).status_code == 201
+        late = route.post(
+            "/messages", message_json(timestamp=(ahead + timedelta(seconds=1)).isoformat())
+        )
         assert late.status_code == 400
         assert "5 minutes ahead" in late.json["timestamp"][0]
 
@@ -163,34 +163,34 @@ class TestPostMessages:
             ("timestamp", "10000-01-01T00:00:00Z"),
         ],
     )
-    def test_refuses_what_is_not_allowed_and_says_what_is(self, door, field, value):
-        answer = door.post("/messages", sent(**{field: value}))
+    def test_invalid_field_gets_400_that_says_what_is_allowed(self, route, field, value):
+        answer = route.post("/messages", message_json(**{field: value}))
 
         assert answer.status_code == 400
         assert list(answer.json) == [field]
-        assert answer.json[field][0].startswith("Not allowed; allowed: ")
+        assert answer.json[field][0].startswith("Must be ")
         assert not Message.objects.exists()
 
     @pytest.mark.parametrize("field", ["customerId", "type", "amount", "uuid"])
-    def test_names_a_field_that_is_missing(self, door, field):
-        message = sent()
+    def test_missing_field_gets_400_that_names_it(self, route, field):
+        message = message_json()
         del message[field]
 
-        answer = door.post("/messages", message)
+        answer = route.post("/messages", message)
 
         assert answer.status_code == 400
-        assert answer.json[field][0].startswith("Missing; it must be ")
+        assert answer.json[field][0].startswith("Missing. Must be ")
 
-    def test_names_all_that_is_wrong_at_once(self, door):
-        assert set(door.post("/messages", {"uuid": 1}).json) == {
+    def test_all_invalid_fields_are_reported_at_once(self, route):
+        assert set(route.post("/messages", {"uuid": 1}).json) == {
             "customerId",
             "type",
             "amount",
             "uuid",
         }
 
-    def test_ignores_other_properties(self, door):
-        answer = door.post("/messages", sent(comment={"a": [1, None]}))
+    def test_other_properties_are_ignored(self, route):
+        answer = route.post("/messages", message_json(comment={"a": [1, None]}))
 
         assert answer.status_code == 201
         assert "comment" not in answer.json
@@ -216,17 +216,17 @@ class TestPostMessages:
         ],
         ids=lambda body: repr(body[:24]),
     )
-    def test_refuses_a_body_that_is_no_message(self, door, body):
-        answer = door.post("/messages", data=body)
+    def test_body_that_is_not_a_message_gets_400(self, route, body):
+        answer = route.post("/messages", data=body)
 
         assert answer.status_code == 400
         assert answer.json
 
     @pytest.mark.parametrize("number", ["1.0", "1e0", "10e-1"])
-    def test_takes_any_spelling_of_an_integer(self, door, number):
-        body = json.dumps(sent()).replace('"customerId": 1', f'"customerId": {number}')
+    def test_whole_number_with_a_fraction_or_exponent_is_an_integer(self, route, number):
+        body = json.dumps(message_json()).replace('"customerId": 1', f'"customerId": {number}')
 
-        assert door.post("/messages", data=body).json["customerId"] == 1
+        assert route.post("/messages", data=body).json["customerId"] == 1
 
     @pytest.mark.parametrize(
         ("spelling", "number"),
@@ -236,11 +236,11 @@ class TestPostMessages:
             ("9.223372036854775807e18", 2**63 - 1),
         ],
     )
-    def test_bills_no_other_customer_for_what_a_float_cannot_hold(self, door, spelling, number):
-        body = json.dumps(sent()).replace('"customerId": 1', f'"customerId": {spelling}')
+    def test_customer_id_that_a_float_cannot_hold_is_read_exactly(self, route, spelling, number):
+        body = json.dumps(message_json()).replace('"customerId": 1', f'"customerId": {spelling}')
 
-        assert door.post("/messages", data=body).json["customerId"] == number
-        batch = door.post("/messages/batch", data=f"[{body}]".encode()).json
+        assert route.post("/messages", data=body).json["customerId"] == number
+        batch = route.post("/messages/batch", data=f"[{body}]".encode()).json
         assert (batch["duplicates"], batch["rejected"]) == (1, [])
 
     @pytest.mark.parametrize(
@@ -254,46 +254,49 @@ class TestPostMessages:
             "1e-99999999999999999999",
         ],
     )
-    def test_refuses_what_only_a_float_takes_for_a_customers_id(self, door, number):
-        body = json.dumps(sent()).replace('"customerId": 1', f'"customerId": {number}')
+    def test_customer_id_that_is_whole_only_as_a_float_gets_400(self, route, number):
+        body = json.dumps(message_json()).replace('"customerId": 1', f'"customerId": {number}')
 
-        answer = door.post("/messages", data=body)
+        answer = route.post("/messages", data=body)
 
         assert answer.status_code == 400
         assert list(answer.json) == ["customerId"]
 
-    def test_refuses_a_body_over_64_kib(self, door):
-        answer = door.post("/messages", sent(comment="x" * 65_536))
+    def test_body_over_64_kib_gets_413(self, route):
+        answer = route.post("/messages", message_json(comment="x" * 65_536))
 
         assert answer.status_code == 413
         assert "65536 bytes" in answer.json["detail"]
 
     @pytest.mark.parametrize("content_type", ["text/plain", "application/xml", ""])
-    def test_refuses_other_content_types(self, door, content_type):
-        answer = door.post("/messages", data=json.dumps(sent()), content_type=content_type)
+    def test_other_content_types_get_415(self, route, content_type):
+        answer = route.post("/messages", data=json.dumps(message_json()), content_type=content_type)
 
         assert answer.status_code == 415
 
     @pytest.mark.parametrize("charset", ["utf-8", "utf-16", "utf-7", "latin-1"])
-    def test_reads_utf8_whatever_the_content_type_claims(self, door, charset):
-        answer = door.post(
+    def test_body_is_read_as_utf8_with_every_declared_charset(self, route, charset):
+        answer = route.post(
             "/messages",
-            data=json.dumps(sent(type="é"), ensure_ascii=False).encode(),
+            data=json.dumps(message_json(type="é"), ensure_ascii=False).encode(),
             content_type=f"application/json; charset={charset}",
         )
 
         assert (answer.status_code, answer.json["type"]) == (201, "é")
 
-    def test_refuses_unknown_parameters(self, door):
-        assert door.post("/messages?dry_run=true", sent()).status_code == 400
+    def test_unknown_query_parameter_gets_400_and_stores_nothing(self, route):
+        assert route.post("/messages?dry_run=true", message_json()).status_code == 400
         assert not Message.objects.exists()
 
-    def test_refuses_a_foreign_host(self, door):
-        assert door.post("/messages", sent(), headers={"Host": "evil.test"}).status_code == 400
+    def test_unknown_host_gets_400_and_stores_nothing(self, route):
+        assert (
+            route.post("/messages", message_json(), headers={"Host": "evil.test"}).status_code
+            == 400
+        )
         assert not Message.objects.exists()
 
-    def test_takes_the_form_of_the_page(self, http):
-        form = {name: str(value) for name, value in sent(timestamp="").items()}
+    def test_form_of_the_page_records_a_message(self, http):
+        form = {name: str(value) for name, value in message_json(timestamp="").items()}
 
         answer = http.client.post("/messages", data=form, content_type="multipart/form-data")
 
@@ -301,45 +304,43 @@ class TestPostMessages:
         assert answer.json["customerId"] == 1
 
     @pytest.mark.django_db(transaction=True, databases="__all__")
-    def test_is_counted_in_the_metrics(self, door):
-        line = 'http_request_seconds_count{method="POST",route="/messages",status="201"} '
+    def test_recorded_message_is_counted_in_the_metrics(self, route):
+        prefix = 'http_request_seconds_count{method="POST",route="/messages",status="201"} '
 
         def count():
-            found = [it for it in door.get("/metrics").text.splitlines() if it.startswith(line)]
-            return float(found[0].removeprefix(line)) if found else 0
+            lines = route.get("/metrics").text.splitlines()
+            counts = [line.removeprefix(prefix) for line in lines if line.startswith(prefix)]
+            return float(counts[0]) if counts else 0
 
         before = count()
-        door.post("/messages", sent())
+        route.post("/messages", message_json())
 
         assert count() == before + 1
 
-    def test_says_503_while_the_store_is_away(self, door, monkeypatch):
-        def away(message):
-            raise OperationalError("gone")
+    def test_message_gets_503_while_the_database_is_unavailable(self, route, outage):
+        outage.begin()
 
-        monkeypatch.setattr(services, "record_message", away)
-
-        answer = door.post("/messages", sent())
+        answer = route.post("/messages", message_json())
 
         assert answer.status_code == 503
         assert answer.headers["Retry-After"] == str(RETRY_AFTER_SECONDS)
-        assert "away" in answer.json["detail"]
+        assert answer.json["detail"] == UNAVAILABLE_DETAIL
 
     @pytest.mark.parametrize("method", ["put", "patch", "delete"])
-    def test_leaves_no_other_way_to_change_messages(self, http, method):
+    def test_messages_cannot_be_changed_or_deleted(self, http, method):
         assert getattr(http.client, method)("/messages").status_code == 405
 
 
 class TestGetMessage:
-    def test_answers_the_message(self, http):
-        message = sent()
+    def test_message_is_found_by_every_form_of_its_uuid(self, http):
+        message = message_json()
         stored = http.post("/messages", message).json
 
         assert http.get(f"/messages/{message['uuid']}").json == stored
         assert http.get(f"/messages/{UUID(message['uuid']).hex.upper()}/").json == stored
 
     @pytest.mark.parametrize("uuid", [UNKNOWN, "5", "x" * 300, "%00", "%ff"])
-    def test_answers_404_to_what_is_unknown(self, http, uuid):
+    def test_unknown_uuid_gets_404(self, http, uuid):
         answer = http.client.get(f"/messages/{uuid}", headers=http.headers)
 
         assert answer.status_code == 404
@@ -347,18 +348,18 @@ class TestGetMessage:
 
 
 class TestGetMessages:
-    def test_lists_by_timestamp_then_uuid_over_pages(self, http):
+    def test_list_pages_are_ordered_by_timestamp_and_uuid(self, http):
         hours = [3, 1, 2, 2, 2, 2, 2]
-        messages = [sent(timestamp=f"2026-01-31T{hour:02}:00:00Z") for hour in hours]
+        messages = [message_json(timestamp=f"2026-01-31T{hour:02}:00:00Z") for hour in hours]
         http.post("/messages/batch", messages)
 
         rows, pages = walk(http, "/messages", limit=2)
 
-        assert rows == sorted(messages, key=lambda it: (it["timestamp"], it["uuid"]))
+        assert rows == sorted(messages, key=lambda message: (message["timestamp"], message["uuid"]))
         assert pages == 4
 
-    def test_pages_are_exact_to_the_microsecond(self, http):
-        messages = [sent(timestamp=f"2026-01-31T10:00:00.00000{n}Z") for n in range(1, 6)]
+    def test_list_pages_are_exact_to_the_microsecond(self, http):
+        messages = [message_json(timestamp=f"2026-01-31T10:00:00.00000{n}Z") for n in range(1, 6)]
         http.post("/messages/batch", messages)
 
         rows, pages = walk(http, "/messages", limit=1)
@@ -366,8 +367,8 @@ class TestGetMessages:
         assert [row["uuid"] for row in rows] == [message["uuid"] for message in messages]
         assert pages == 5
 
-    def test_filters_freely(self, http):
-        wanted = sent(customerId=2, type="B", timestamp="2026-01-31T23:59:59.999999Z")
+    def test_list_filters_can_be_combined(self, http):
+        wanted = message_json(customerId=2, type="B", timestamp="2026-01-31T23:59:59.999999Z")
         others = [
             wanted | {"uuid": str(uuid4()), "customerId": 1},
             wanted | {"uuid": str(uuid4()), "type": "A"},
@@ -376,8 +377,8 @@ class TestGetMessages:
         ]
         http.post("/messages/batch", [wanted, *others])
 
-        asked = {"customerId": 2, "type": "B", "timestamp__gte": "2026-01-31"}
-        rows = http.get("/messages", **asked, timestamp__lte="2026-01-31").json
+        query = {"customerId": 2, "type": "B", "timestamp__gte": "2026-01-31"}
+        rows = http.get("/messages", **query, timestamp__lte="2026-01-31").json
 
         assert [row["uuid"] for row in rows] == [wanted["uuid"]]
         assert len(http.get("/messages", customerId=2).json) == 4
@@ -397,14 +398,14 @@ class TestGetMessages:
             ("cursor=WyJcdTAwMDAiLCJcdWQ4MDAiXQ", "cursor"),
         ],
     )
-    def test_refuses_a_parameter_by_its_name(self, http, query, name):
+    def test_invalid_list_parameter_gets_400_that_names_it(self, http, query, name):
         answer = http.client.get(f"/messages?{query}", headers=http.headers)
 
         assert answer.status_code == 400
         assert list(answer.json) == [name]
 
-    def test_shows_a_page_with_a_form_to_a_person(self, http):
-        http.post("/messages", sent(type="<script>"))
+    def test_browser_gets_a_page_with_a_filter_form(self, http):
+        http.post("/messages", message_json(type="<script>"))
 
         page = http.client.get("/messages", headers={"Accept": "text/html"})
 
@@ -414,9 +415,9 @@ class TestGetMessages:
 
 
 class TestTimestamps:
-    def test_default_to_now(self, door):
+    def test_timestamp_defaults_to_now(self, route):
         before = timezone.now()
 
-        stored = door.post("/messages", sent()).json["timestamp"]
+        stored = route.post("/messages", message_json()).json["timestamp"]
 
         assert before <= datetime.fromisoformat(stored) <= timezone.now()

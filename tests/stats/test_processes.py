@@ -1,4 +1,4 @@
-"""A real server: killed with -9 under load, and fed 50 MB."""
+"""A real server that is killed with -9 under load, and that receives 50 MB."""
 
 import os
 import random
@@ -15,13 +15,14 @@ import requests
 from tests.processes import (
     PATIENCE,
     answers,
+    copy_migrated_databases,
     environment,
     eventually,
     free_port,
     manage,
     running,
 )
-from tests.stats.factories import sent
+from tests.stats.factories import message_json
 
 pytestmark = pytest.mark.processes
 
@@ -38,22 +39,22 @@ def server(port):
 @pytest.fixture
 def env(tmp_path):
     env = environment(tmp_path, SERVICES="stats", API_KEYS_REQUIRED="false")
-    assert manage(env, "migrate_databases").returncode == 0
+    copy_migrated_databases(env)
     return env
 
 
 class Sender(threading.Thread):
-    """Posts its messages one after another; what got no answer is sent again."""
+    """Posts its messages one after another, and again if there is no response."""
 
-    def __init__(self, url, messages, has_answered):
+    def __init__(self, url, messages, responses):
         super().__init__()
-        self.url, self.todo, self.has_answered = url, messages, has_answered
-        self.counted = []
+        self.url, self.unsent, self.responses = url, messages, responses
+        self.confirmed = []
 
     def run(self):
         session = requests.Session()
-        while self.todo:
-            message = self.todo[-1]
+        while self.unsent:
+            message = self.unsent[-1]
             try:
                 status = session.post(f"{self.url}/messages", json=message, timeout=30).status_code
             except requests.RequestException:
@@ -61,50 +62,56 @@ class Sender(threading.Thread):
                 eventually(lambda: answers(f"{self.url}/healthz"), "the server is back")
                 continue
             assert status in {200, 201}, status
-            self.counted.append(self.todo.pop())
-            self.has_answered.release()
+            self.confirmed.append(self.unsent.pop())
+            self.responses.release()
 
 
 @pytest.mark.parametrize(
-    "kills", [pytest.param(3, id="3"), pytest.param(20, id="20", marks=pytest.mark.soak)]
+    "kills",
+    [
+        1,
+        pytest.param(3, id="3", marks=pytest.mark.full),
+        pytest.param(20, id="20", marks=pytest.mark.soak),
+    ],
 )
-def test_a_killed_server_loses_and_doubles_nothing(env, tmp_path, kills):
+def test_killed_server_loses_no_message_and_counts_none_twice(env, tmp_path, kills):
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    chance = random.Random(kills)
-    has_answered = threading.Semaphore(0)
+    rng = random.Random(kills)
+    responses = threading.Semaphore(0)
     messages = [
-        [sent(customerId=chance.randint(1, 3)) for _ in range(40 * kills)] for _ in range(SENDERS)
+        [message_json(customerId=rng.randint(1, 3)) for _ in range(40 * kills)]
+        for _ in range(SENDERS)
     ]
-    everything = [message for mine in messages for message in mine]
-    senders = [Sender(url, list(mine), has_answered) for mine in messages]
+    all_messages = [message for part in messages for message in part]
+    senders = [Sender(url, list(part), responses) for part in messages]
     for kill in range(kills):
         with running(env, *server(port)) as process:
             eventually(lambda: answers(f"{url}/healthz"), "the server is up")
             if kill == 0:
                 for sender in senders:
                     sender.start()
-            for _ in range(chance.randint(50, 300)):
-                assert has_answered.acquire(timeout=PATIENCE)
-            # granian's supervisor and its worker, at once: nobody gets to tidy up.
+            for _ in range(rng.randint(50, 300)):
+                assert responses.acquire(timeout=PATIENCE)
+            # granian's supervisor and its worker at the same time, so that neither can clean up.
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-        promised = {message["uuid"] for sender in senders for message in list(sender.counted)}
-        with sqlite3.connect(tmp_path / "default.sqlite3") as store:
-            rows = store.execute("SELECT uuid FROM stats_message").fetchall()
-        assert {uuid.replace("-", "") for uuid in promised} <= {uuid for (uuid,) in rows}
+        confirmed = {message["uuid"] for sender in senders for message in list(sender.confirmed)}
+        with sqlite3.connect(tmp_path / "default.sqlite3") as database:
+            rows = database.execute("SELECT uuid FROM stats_message").fetchall()
+        assert {uuid.replace("-", "") for uuid in confirmed} <= {uuid for (uuid,) in rows}
         assert "No difference" in manage(env, "verify_stats").stdout
     with running(env, *server(port)):
         for sender in senders:
             sender.join(PATIENCE)
-            assert not sender.todo
+            assert not sender.unsent
         totals = requests.get(f"{url}/stats", timeout=30).json()
     assert "No difference" in manage(env, "verify_stats").stdout
-    assert sum(total["count"] for total in totals) == len(everything)
+    assert sum(total["count"] for total in totals) == len(all_messages)
 
 
 def status_in(folder):
-    """What the system tells of a process; nothing of one that has just ended."""
+    """Return the status of a process, or "" if it has just ended."""
     try:
         return (folder / "status").read_text()
     except (FileNotFoundError, ProcessLookupError):
@@ -121,23 +128,25 @@ class TestARealServer:
             yield f"http://127.0.0.1:{port}"
 
     def memory(self):
-        """MiB that the server and its worker hold at most."""
-        family = [
+        """Return the peak memory of the server and its worker in MiB."""
+        statuses = [
             status
             for status in map(status_in, Path("/proc").glob("[0-9]*"))
             if f"NSsid:\t{self.pid}\n" in status
         ]
         peaks = [
             int(line.split()[1])
-            for status in family
+            for status in statuses
             for line in status.splitlines()
             if line.startswith("VmHWM")
         ]
         assert peaks
         return sum(peaks) / 1024
 
-    @pytest.mark.parametrize("path", ["/messages", "/messages/batch"])
-    def test_refuses_50_mb_in_bounded_memory(self, url, path):
+    @pytest.mark.parametrize(
+        "path", [pytest.param("/messages", marks=pytest.mark.full), "/messages/batch"]
+    )
+    def test_body_of_50_mb_gets_413_in_bounded_memory(self, url, path):
         body = b"[" + b'{"a": 1},' * 5_500_000 + b"{}]"
         before = self.memory()
 
@@ -150,7 +159,7 @@ class TestARealServer:
 
         assert self.memory() < before + 60
 
-    def test_outlives_a_body_that_is_cut(self, url):
+    def test_server_survives_a_truncated_body(self, url):
         host, port = url.removeprefix("http://").split(":")
         for _ in range(5):
             with socket.create_connection((host, int(port))) as client:
@@ -160,4 +169,4 @@ class TestARealServer:
                     b'{"customerId": 1'
                 )
 
-        assert requests.post(f"{url}/messages", json=sent(), timeout=30).status_code == 201
+        assert requests.post(f"{url}/messages", json=message_json(), timeout=30).status_code == 201

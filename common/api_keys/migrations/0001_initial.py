@@ -22,8 +22,8 @@ class Migration(migrations.Migration):
                 ('name', models.CharField(default=None, help_text='A free-form name for the API key. Need not be unique. 50 characters max.', max_length=50)),
                 ('revoked', models.BooleanField(blank=True, default=False, help_text='If the API key is revoked, clients cannot use it anymore. (This cannot be undone.)')),
                 ('expiry_date', models.DateTimeField(blank=True, help_text='Once API key expires, clients cannot use it anymore.', null=True, verbose_name='Expires')),
-                ('services', models.JSONField(default=list, help_text='The services that it opens.', validators=[common.api_keys.models.check_services])),
-                ('sees_personal_data', models.BooleanField(default=True, help_text="Shows customers' names and phone numbers in repair jobs; masked without it.")),
+                ('services', models.JSONField(default=list, help_text='The services that the key gives access to.', validators=[common.api_keys.models.check_services])),
+                ('sees_personal_data', models.BooleanField(default=True, help_text='Names and phone numbers are shown. Without this they are masked.')),
             ],
             options={
                 'verbose_name': 'API key',

@@ -1,4 +1,4 @@
-"""How the admin and templates spell dates where they say nothing else."""
+"""Default date formats of the admin and of templates."""
 
 DATE_FORMAT = SHORT_DATE_FORMAT = "Y-m-d"
 TIME_FORMAT = "H:i:s"

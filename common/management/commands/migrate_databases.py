@@ -7,12 +7,12 @@ from django.core.management.base import BaseCommand, CommandParser
 
 class Command(BaseCommand):
     help = (
-        "Migrate the store of every service that this process carries (SERVICES), one after the "
-        "other; a client's database only where it is the embedded one."
+        "Migrate the databases of the services of this process (SERVICES). The client's database "
+        "is set up only if it is embedded."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--plan", action="store_true", help="say what would be done, only")
+        parser.add_argument("--plan", action="store_true", help="only show what would be done")
 
     def handle(self, *, plan: bool, verbosity: int, **options: Any) -> None:
         for alias in settings.OWN_DATABASES:

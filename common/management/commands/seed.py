@@ -7,8 +7,8 @@ from django.core.management.base import BaseCommand
 
 class Command(BaseCommand):
     help = (
-        "Fill the stores of the services that run here with a made-up year, where they are new: "
-        "every seed_… command in turn."
+        "Fill empty databases of the services of this process (SERVICES) with a year of made-up "
+        "data. It runs all seed_… commands."
     )
 
     def handle(self, **options: Any) -> None:

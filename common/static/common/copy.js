@@ -1,4 +1,4 @@
-// A button beside each line that is there to be copied, where the browser lets pages do that.
+// Add a copy button to each example command, if the browser allows pages to copy.
 if (navigator.clipboard) {
   for (const line of document.querySelectorAll("[data-copy]")) {
     const button = document.createElement("button");

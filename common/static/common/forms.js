@@ -1,6 +1,7 @@
-// DRF's template does not say which language its pages are in.
+// DRF's template does not declare the language of its pages.
 document.documentElement.lang = "en";
-// Nor which field a label is for, what a caret opens, or how to scroll an answer by keyboard.
+// It also does not connect labels to fields, does not name its dropdown buttons, and does not let
+// the keyboard scroll a response.
 document.querySelectorAll(".form-group").forEach((group, place) => {
   const label = group.querySelector("label");
   const field = group.querySelector("input, select, textarea");
@@ -12,7 +13,7 @@ document.querySelectorAll(".dropdown-toggle:not([aria-label])").forEach((button)
   if (!button.textContent.trim()) button.setAttribute("aria-label", "Choose a format");
 });
 document.querySelectorAll("pre.prettyprint").forEach((answer) => { answer.tabIndex = 0; });
-// Forms that ask (GET) send only what was filled in: an empty parameter is refused.
+// GET forms leave out blank fields, because the API rejects empty parameters.
 document.addEventListener("formdata", (event) => {
   if (event.target.method !== "get") return;
   for (const [name, value] of [...event.formData]) {

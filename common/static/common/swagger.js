@@ -1,4 +1,4 @@
-// What Swagger's pages leave out: their language, the system's dark colours, names of controls.
+// Add to Swagger UI: the page's language, the system's dark mode, and names of form controls.
 const root = document.documentElement;
 root.lang = "en";
 
@@ -15,9 +15,9 @@ const complete = () => {
   for (const control of document.querySelectorAll("#swagger-ui :is(select, textarea, input)")) {
     if (!control.labels?.length && !control.ariaLabel) control.ariaLabel = nameOf(control);
   }
-  // Who cannot point scrolls by keys.
+  // Let the keyboard scroll long examples.
   for (const code of document.querySelectorAll("#swagger-ui pre.microlight")) code.tabIndex = 0;
-  // The button around it is what is pressed.
+  // The link is inside a button; only the button must be focusable.
   for (const link of document.querySelectorAll("button.opblock-summary-control a")) {
     link.removeAttribute("href");
   }

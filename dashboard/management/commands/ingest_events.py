@@ -8,21 +8,22 @@ from django.utils import timezone
 from tqdm import tqdm
 
 from common.api.parsing import to_instant
-from dashboard import services
-from dashboard.provider import Page, ProviderUnavailable
+from common.http_client import RemoteServiceUnavailable
+from dashboard.integrations.data_provider import Page
+from dashboard.services.ingestion import backfill_events, ingest_events
 
 
 def instant(text: str, *, is_upper_bound: bool) -> datetime:
     try:
         return to_instant(text, is_upper_bound=is_upper_bound)
     except ValueError as error:
-        raise ArgumentTypeError(f"{text!r} is no ISO 8601 date or datetime") from error
+        raise ArgumentTypeError(f"{text!r} is not an ISO 8601 date or datetime") from error
 
 
 class Command(BaseCommand):
     help = (
-        "Copy the data provider's events into the dashboard: what came since the last run, or, "
-        "with --since or --until, an interval of timestamps again. Nothing is counted twice."
+        "Copy events from the data provider: those reported since the last run or, with --since "
+        "or --until, all events of an interval. Each event is counted once."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -32,7 +33,7 @@ class Command(BaseCommand):
 
     def handle(self, *, since: datetime | None, until: datetime | None, **options: Any) -> None:
         if since and until and since > until:
-            raise CommandError("--since is after --until: no instant is in between.")
+            raise CommandError("--since must not be after --until.")
         now = timezone.now()
         with tqdm(unit="event", desc="Read", disable=None) as bar:
 
@@ -43,17 +44,16 @@ class Command(BaseCommand):
 
             try:
                 if since or until:
-                    done = services.backfill_events(
-                        since=since, until=until, at=now, progress=progress
-                    )
+                    result = backfill_events(since=since, until=until, at=now, progress=progress)
                 else:
-                    done = services.ingest_events(at=now, progress=progress)
-            except ProviderUnavailable as error:
-                raise CommandError(f"{error}. What was stored before stays.") from error
-        if done.is_turned_away:
-            raise CommandError("Another run is at work; try again when it has ended.")
+                    result = ingest_events(at=now, progress=progress)
+            except RemoteServiceUnavailable as error:
+                raise CommandError(f"{error}. Events stored before this error are kept.") from error
+        if result.already_running:
+            raise CommandError("Another run is in progress. Try again when it has finished.")
         self.stdout.write(
             self.style.SUCCESS(
-                f"Stored {done.stored} events; known before {done.known}, put aside {done.rejected}"
+                f"Stored {result.stored} events. {result.known} were stored before. "
+                f"{result.rejected} were rejected."
             )
         )

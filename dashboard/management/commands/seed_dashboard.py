@@ -10,18 +10,18 @@ from local.launcher import is_free, temporary_web_server
 
 class Command(BaseCommand):
     help = (
-        "Copy the made-up events of this machine's data provider into a new dashboard, through "
-        "GET /events of a web process that runs for as long. Where web, worker and beat run, or "
-        "the provider is elsewhere, that is left to ingestion."
+        "Fill an empty dashboard with the demo events of this machine's data provider. The command "
+        "starts a web process for the time of the copy. If web, worker and beat already run, or "
+        "the provider is on another machine, ingestion copies the events instead."
     )
 
     def handle(self, **options: Any) -> None:
         if DailyTotal.objects.exists():
-            self.stdout.write(self.style.SUCCESS("The dashboard has been filled before"))
+            self.stdout.write(self.style.SUCCESS("The dashboard already has data."))
             return
-        is_ours = f"http://127.0.0.1:{settings.PORT}" == settings.DATA_PROVIDER_URL
-        if not (is_ours and settings.IS_EMBEDDED and is_free(settings.PORT)):
-            self.stdout.write("The dashboard is filled by its ingestion: worker and beat")
+        is_local = f"http://127.0.0.1:{settings.PORT}" == settings.DATA_PROVIDER_URL
+        if not (is_local and settings.IS_EMBEDDED and is_free(settings.PORT)):
+            self.stdout.write("Ingestion will fill the dashboard, as soon as worker and beat run.")
             return
         try:
             with temporary_web_server(settings.PORT, "dataprovider"):

@@ -3,11 +3,11 @@ import gzip
 import sys
 import time
 from argparse import ArgumentParser
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, NamedTuple, TextIO
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, connections
@@ -16,125 +16,134 @@ from rest_framework.exceptions import ValidationError
 from tqdm import tqdm
 
 from common.api.parsing import to_day, to_instant, to_whole_number
-from dataprovider import services
 from dataprovider.api.serializers import EventSerializer
-from dataprovider.models import Event, Status
+from dataprovider.models import API_FIELDS, Event, EventStatus
+from dataprovider.services.recording import record_events
 
-# The sample layout's names, and ours.
-NAMES = {
+# Column names of the sample file, and the API's names for them.
+COLUMN_ALIASES = {
     "room_reservation_id": "room_id",
     "status": "rpg_status",
     "event_timestamp": "timestamp",
 }
-FIELDS = {"id", "hotel_id", "timestamp", "rpg_status", "room_id", "night_of_stay"}
-STATUSES = {str(status): status for status in Status.values}
-BATCH = 5_000
-MAX_FIELD_LENGTH = 64 * 1024 * 1024
+BATCH_SIZE = 5_000
+MAX_FIELD_BYTES = 64 * 1024 * 1024
+MAX_ROOM_ID_LENGTH = 64
 PAUSE_SECONDS = 0.02
+
+
+class ParsedLine(NamedTuple):
+    number: int
+    event: Event
 
 
 class Command(BaseCommand):
     help = (
         "Load events from a CSV file (.csv or .csv.gz), in the sample layout "
         "(room_reservation_id,night_of_stay,id,status,event_timestamp,hotel_id) or with the API's "
-        "field names. Events loaded before are left alone; bad lines are reported and left out."
+        "field names. Events that are already stored stay as they are. Invalid lines are reported "
+        "and skipped."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("file", type=Path, help="its first line names the columns")
+        parser.add_argument("file", type=Path, help="the first line names the columns")
         parser.add_argument(
-            "--dry-run", action="store_true", help="only say what is in it, and what is wrong"
+            "--dry-run", action="store_true", help="validate the file and store nothing"
         )
 
     def handle(self, *, file: Path, dry_run: bool, **options: Any) -> None:
-        self.is_dry_run, self.usable = dry_run, 0
-        self.loaded = services.Recorded()
-        self.bad = 0
+        self.is_dry_run = dry_run
+        self.valid = self.invalid = self.stored = self.known = 0
         try:
-            with opened(file) as text:
-                self.load(self.usable_lines(text))
+            with open_text(file) as text:
+                self.load(text)
         except (OSError, EOFError, csv.Error) as error:
             raise CommandError(
-                f"Reading ended: {error}. Loaded before: {self.loaded.stored} events."
+                f"Cannot read on: {error}. {self.stored} events were loaded before."
             ) from error
         except DatabaseError as error:
-            raise CommandError(f"The store refused: {error}. Try again.") from error
+            raise CommandError(f"Database error: {error}. Run the command again.") from error
         if dry_run:
-            summary = f"Would load {self.usable} events, less those known before; "
+            summary = f"The file has {self.valid} valid events. {self.invalid} lines are invalid."
         else:
-            summary = f"Loaded {self.loaded.stored} events; known before {self.loaded.known}, "
-        summary += f"bad lines left out {self.bad}"
+            summary = (
+                f"Loaded {self.stored} events. {self.known} were loaded before. "
+                f"{self.invalid} invalid lines were skipped."
+            )
         self.stdout.write(self.style.SUCCESS(summary))
 
-    def load(self, lines: Iterator[tuple[int, Event]]) -> None:
-        batch: list[tuple[int, Event]] = []
+    def load(self, text: TextIO) -> None:
+        batch: list[ParsedLine] = []
         try:
-            for line in lines:
+            for line in self.parse_lines(text):
                 batch.append(line)
-                if len(batch) == BATCH:
+                if len(batch) == BATCH_SIZE:
                     self.store(batch)
                     batch = []
-                    let_others_write()
+                    pause_for_other_writers()
         finally:
             self.store(batch)
 
-    def store(self, batch: list[tuple[int, Event]]) -> None:
-        self.usable += len(batch)
+    def store(self, batch: list[ParsedLine]) -> None:
+        self.valid += len(batch)
         if self.is_dry_run:
             return
-        recorded = services.record_events([event for _, event in batch], at=timezone.now())
-        self.loaded.stored += recorded.stored
-        self.loaded.known += recorded.known
-        for place, conflict in recorded.conflicts.items():
-            self.report(batch[place][0], str(conflict))
+        result = record_events([line.event for line in batch], at=timezone.now())
+        self.stored += result.stored
+        self.known += result.known
+        for index, conflict in result.conflicts.items():
+            self.report_invalid(batch[index].number, str(conflict))
 
-    def usable_lines(self, text: TextIO) -> Iterator[tuple[int, Event]]:
-        """Each good line's number and event; bad ones are reported."""
-        csv.field_size_limit(MAX_FIELD_LENGTH)
+    def parse_lines(self, text: TextIO) -> Iterator[ParsedLine]:
+        """Yield the valid lines and report the invalid ones."""
+        csv.field_size_limit(MAX_FIELD_BYTES)
         rows = csv.DictReader(text, restkey="")
-        names = columns(rows.fieldnames or [])
+        fields_by_column = find_columns(rows.fieldnames or [])
         serializer = EventSerializer()
-        # Without an id, a second load could not tell what it loaded before.
+        # Without an id, loading the file twice would store the event twice.
         serializer.fields["id"].required = True
         for row in rows:
-            content = {field: row[name] for name, field in names.items() if row[name]}
+            content = {
+                field: row[column] for column, field in fields_by_column.items() if row[column]
+            }
             if "" in row:
-                self.report(rows.line_num, "more fields than columns")
+                self.report_invalid(rows.line_num, "more fields than columns")
             elif not "".join(content.values()).isascii() and not is_utf8(content):
-                self.report(rows.line_num, "not UTF-8")
+                self.report_invalid(rows.line_num, "not UTF-8")
             else:
                 try:
-                    checked = plainly_good(content) or serializer.run_validation(content)
-                    yield rows.line_num, Event(**checked)
+                    validated = parse_fast(content) or serializer.run_validation(content)
+                    yield ParsedLine(rows.line_num, Event(**validated))
                 except ValidationError as error:
-                    self.report(rows.line_num, spoken(error))
+                    self.report_invalid(rows.line_num, format_errors(error))
 
-    def report(self, line: int, reason: str) -> None:
-        self.bad += 1
+    def report_invalid(self, line: int, reason: str) -> None:
+        self.invalid += 1
         tqdm.write(f"line {line}: {reason}", file=sys.stderr)
 
 
-def columns(header: Sequence[str]) -> dict[str, str]:
-    """Each column of the file that we know, and our name for it.
+def find_columns(header: Sequence[str]) -> dict[str, str]:
+    """Return the API's field name of each known column.
 
-    :raises CommandError: if one is missing or comes twice.
+    :raises CommandError: if a column is missing or is named twice.
     """
     if not header:
-        raise CommandError("The file is empty: not even a first line that names the columns.")
-    names = {name: NAMES.get(name.strip(), name.strip()) for name in header}
-    fields = [field for field in names.values() if field in FIELDS]
-    if missing := FIELDS - set(fields):
+        raise CommandError("The file is empty. The first line must name the columns.")
+    names = {column: COLUMN_ALIASES.get(column.strip(), column.strip()) for column in header}
+    fields = [field for field in names.values() if field in API_FIELDS]
+    if missing := set(API_FIELDS) - set(fields):
+        allowed = sorted({*API_FIELDS, *COLUMN_ALIASES})
         raise CommandError(
             f"The first line must name the columns; missing: {', '.join(sorted(missing))}. "
-            f"Allowed names: {', '.join(sorted(FIELDS | set(NAMES)))}."
+            f"Allowed names: {', '.join(allowed)}."
         )
-    if len(fields) > len(FIELDS) or len(names) < len(header):
+    if len(fields) > len(API_FIELDS) or len(names) < len(header):
         raise CommandError("The first line names a column twice.")
-    return {name: field for name, field in names.items() if field in FIELDS}
+    return {column: field for column, field in names.items() if field in API_FIELDS}
 
 
 def is_utf8(content: dict[str, str]) -> bool:
-    """Whether all of it was UTF-8; what was not has become surrogates."""
+    """Return whether the line was UTF-8. Other bytes have become surrogates."""
     try:
         "".join(content.values()).encode()
     except UnicodeEncodeError:
@@ -143,44 +152,58 @@ def is_utf8(content: dict[str, str]) -> bool:
 
 
 @contextmanager
-def opened(file: Path) -> Iterator[TextIO]:
-    """The file's text, unpacked if need be, with a bar that shows how far it was read."""
+def open_text(file: Path) -> Iterator[TextIO]:
+    """Open the file as text, decompressed if necessary, with a progress bar."""
     size = file.stat().st_size
-    counted: Any
+    tracked: Any
     with (
         file.open("rb") as raw,
-        tqdm.wrapattr(raw, "read", total=size, desc=file.name, disable=None) as counted,
+        tqdm.wrapattr(raw, "read", total=size, desc=file.name, disable=None) as tracked,
     ):
-        plain = gzip.GzipFile(fileobj=counted) if file.suffix.lower() == ".gz" else counted
-        yield TextIOWrapper(plain, encoding="utf-8-sig", errors="surrogateescape", newline="")
+        binary = gzip.GzipFile(fileobj=tracked) if file.suffix.lower() == ".gz" else tracked
+        yield TextIOWrapper(binary, encoding="utf-8-sig", errors="surrogateescape", newline="")
 
 
-def plainly_good(content: dict[str, str]) -> dict[str, Any] | None:
-    """What the serializer would make of this line, ten times as fast; None if it must be asked."""
+def _parse_whole_number(text: str) -> int:
+    number = to_whole_number(text)
+    if number is None:
+        raise ValueError(text)
+    return number
+
+
+def _parse_room_id(text: str) -> str:
+    if "\0" in text or len(text) > MAX_ROOM_ID_LENGTH:
+        raise ValueError(text)
+    return text
+
+
+PARSERS: dict[str, Callable[[str], Any]] = {
+    "id": _parse_whole_number,
+    "hotel_id": _parse_whole_number,
+    "timestamp": to_instant,
+    "rpg_status": {str(status): status for status in EventStatus.values}.__getitem__,
+    "room_id": _parse_room_id,
+    "night_of_stay": to_day,
+}
+
+
+def parse_fast(content: dict[str, str]) -> dict[str, Any] | None:
+    """Return what the serializer would return, in a tenth of the time.
+
+    Return None for a line that only the serializer can judge.
+    """
     try:
-        id, hotel_id = to_whole_number(content["id"]), to_whole_number(content["hotel_id"])
-        room_id = content["room_id"]
-        if id is None or hotel_id is None or not 0 < len(room_id) <= 64 or "\0" in room_id:
-            return None
-        return {
-            "id": id,
-            "hotel_id": hotel_id,
-            "timestamp": to_instant(content["timestamp"]),
-            "rpg_status": STATUSES[content["rpg_status"]],
-            "room_id": room_id,
-            "night_of_stay": to_day(content["night_of_stay"]),
-        }
+        return {name: PARSERS[name](content[name]) for name in API_FIELDS}
     except (KeyError, ValueError):
         return None
 
 
-def spoken(error: ValidationError) -> str:
-    """The field errors in one line."""
+def format_errors(error: ValidationError) -> str:
     details: Any = error.detail
     return "; ".join(f"{field}: {' '.join(reasons)}" for field, reasons in details.items())
 
 
-def let_others_write() -> None:
-    """SQLite has one writer at a time, and whoever waits for it asks only now and then."""
+def pause_for_other_writers() -> None:
+    """Let other writers of SQLite in: there is one at a time, and waiting ones poll."""
     if connections["dataprovider"].vendor == "sqlite":
         time.sleep(PAUSE_SECONDS)

@@ -5,9 +5,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
+from common.http_client import RemoteServiceUnavailable
 from common.management.arguments import at_least
 from repairjobs.demo import simulator
-from repairjobs.integrations.sandbox_api import SandboxUnavailable
 
 
 class Command(BaseCommand):
@@ -28,6 +28,6 @@ class Command(BaseCommand):
         try:
             for _ in tqdm(range(rounds), unit="round", disable=None):
                 simulator.simulate_client(rng=rng)
-        except (simulator.DemoForbidden, SandboxUnavailable) as error:
+        except (simulator.DemoForbidden, RemoteServiceUnavailable) as error:
             raise CommandError(str(error)) from error
         self.stdout.write(self.style.SUCCESS(f"Simulated {rounds} rounds"))

@@ -7,30 +7,34 @@ from django.utils import timezone
 from tqdm import tqdm
 
 from common.management.arguments import at_least
-from stats import services, traffic
+from stats.demo.messages import draw_messages
 from stats.models import Message
+from stats.services.recording import record_messages
 
-A_FEW = 20_000
+DEFAULT_COUNT = 20_000
 
 
 class Command(BaseCommand):
     help = (
-        f"Store made-up messages of a year, {A_FEW} where there are none yet; "
-        "with --messages so many, whatever there is."
+        f"Store {DEFAULT_COUNT} made-up messages of the last year if there are no messages. "
+        "With --messages, always store that many."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--messages", type=at_least(0), help="how many, also beside others")
-        parser.add_argument("--seed", type=int, help="the same seed makes the same traffic")
+        parser.add_argument(
+            "--messages", type=at_least(0), help="how many to add, also to existing messages"
+        )
+        parser.add_argument("--seed", type=int, help="the same seed gives the same messages")
 
     def handle(self, *, messages: int | None, seed: int | None, **options: Any) -> None:
-        if messages is None and Message.objects.exists():
-            messages = 0
-        count = A_FEW if messages is None else messages
-        chance = random.Random(seed)
-        accepted = 0
-        with tqdm(total=count, unit="message", unit_scale=True, desc="Seeded", disable=None) as bar:
-            for piece in traffic.messages(chance, count, until=timezone.now()):
-                accepted += sum(it.is_new for it in services.record_messages(piece))
-                bar.update(len(piece))
-        self.stdout.write(self.style.SUCCESS(f"Seeded {accepted} messages"))
+        if messages is None:
+            messages = 0 if Message.objects.exists() else DEFAULT_COUNT
+        rng = random.Random(seed)
+        stored = 0
+        with tqdm(
+            total=messages, unit="message", unit_scale=True, desc="Seeded", disable=None
+        ) as bar:
+            for chunk in draw_messages(rng, messages, until=timezone.now()):
+                stored += sum(outcome.is_new for outcome in record_messages(chunk))
+                bar.update(len(chunk))
+        self.stdout.write(self.style.SUCCESS(f"Seeded {stored} messages"))

@@ -3,32 +3,35 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from stats import ledger
-from stats.models import spoken_amount
+from stats.models import format_amount
+from stats.services.verification import find_differences, repair_total
 
 
 class Command(BaseCommand):
     help = (
-        "Recompute the totals from the messages and print every difference, also while messages "
-        "come in. Exit code 1 if there is any; with --repair they are mended."
+        "Recompute the totals from the messages and print every difference. It can run while "
+        "messages are recorded. The exit code is 1 if there are differences."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--repair", action="store_true", help="mend what differs")
+        parser.add_argument("--repair", action="store_true", help="correct the wrong totals")
 
     def handle(self, *, repair: bool, **options: Any) -> None:
-        differences = ledger.differences()
-        for it in differences:
+        differences = find_differences()
+        for difference in differences:
+            customer_id, type, day, *_ = difference
             self.stdout.write(
-                f"customer {it.customer_id}, type {it.type}, {it.day}: "
-                f"counted {it.counted} and {spoken_amount(it.counted_thousandths)}, "
-                f"messages {it.messages} and {spoken_amount(it.thousandths)}"
+                f"customer {customer_id}, type {type}, {day}: "
+                f"total {difference.total_messages} and "
+                f"{format_amount(difference.total_thousandths)}, "
+                f"messages {difference.actual_messages} and "
+                f"{format_amount(difference.actual_thousandths)}"
             )
             if repair:
-                ledger.mend(it)
+                repair_total(customer_id=customer_id, type=type, day=day)
         if not differences:
             self.stdout.write(self.style.SUCCESS("No difference"))
         elif repair:
-            self.stdout.write(self.style.SUCCESS(f"Mended {len(differences)} totals"))
+            self.stdout.write(self.style.SUCCESS(f"Repaired {len(differences)} totals"))
         else:
-            raise CommandError(f"{len(differences)} differences; --repair mends them")
+            raise CommandError(f"{len(differences)} differences; --repair corrects them")

@@ -9,18 +9,19 @@ from django.utils import timezone
 
 from common.api.parsing import to_instant
 from common.api_keys.models import ApiKey, check_services
+from common.service import served_services
 
 MAX_NAME_LENGTH = 50
 
 
-def a_name(spelled: str) -> str:
-    if not 0 < len(spelled.strip()) <= MAX_NAME_LENGTH:
-        raise ArgumentTypeError(f"allowed: 1 to {MAX_NAME_LENGTH} characters")
-    return spelled.strip()
+def parse_name(text: str) -> str:
+    if not 0 < len(text.strip()) <= MAX_NAME_LENGTH:
+        raise ArgumentTypeError(f"must have 1 to {MAX_NAME_LENGTH} characters")
+    return text.strip()
 
 
-def some_services(spelled: str) -> list[str]:
-    names = list(dict.fromkeys(name.strip() for name in spelled.split(",")))
+def parse_services(text: str) -> list[str]:
+    names = list(dict.fromkeys(name.strip() for name in text.split(",")))
     try:
         check_services(names)
     except ValidationError as error:
@@ -28,36 +29,46 @@ def some_services(spelled: str) -> list[str]:
     return names
 
 
-def to_come(spelled: str) -> datetime:
+def parse_expiry(text: str) -> datetime:
     try:
-        instant = to_instant(spelled, is_upper_bound=True)
+        instant = to_instant(text, is_upper_bound=True)
     except ValueError as error:
-        raise ArgumentTypeError(f"{spelled!r}; allowed: a date or datetime (2027-01-31)") from error
+        raise ArgumentTypeError(f"must be a date or datetime (2027-01-31), not {text!r}") from error
     if instant <= timezone.now():
-        raise ArgumentTypeError(f"{spelled} is over")
+        raise ArgumentTypeError(f"must be in the future, not {text}")
     return instant.astimezone(UTC)
 
 
+def _has_no_personal_data(name: str) -> bool:
+    # A service that this process does not serve may have personal data.
+    return any(
+        service.label == name and service.personal_data_permission is None
+        for service in served_services()
+    )
+
+
 class Command(BaseCommand):
-    help = "Make an API key and print it, once: only its digest is kept."
+    help = (
+        "Create an API key and print it. It is shown only once, because only its digest is stored."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("name", type=a_name, help="whose it is, and what for")
+        parser.add_argument("name", type=parse_name, help="who uses the key, and for what")
         parser.add_argument(
             "--services",
-            type=some_services,
+            type=parse_services,
             required=True,
-            help=f"what it opens, with commas between: {','.join(settings.KNOWN_SERVICES)}",
+            help=f"comma-separated services, some of {','.join(settings.KNOWN_SERVICES)}",
         )
         parser.add_argument(
             "--expires",
-            type=to_come,
-            help="when it stops: at an instant, or after a whole day, UTC (default: never)",
+            type=parse_expiry,
+            help="the last day (UTC) or the instant of expiry (default: never)",
         )
         parser.add_argument(
             "--masked",
             action="store_true",
-            help="show it no names and phone numbers of the repair jobs' customers",
+            help="mask people's names and phone numbers for this key",
         )
 
     def handle(
@@ -69,11 +80,11 @@ class Command(BaseCommand):
         masked: bool,
         **options: Any,
     ) -> None:
-        if masked and "repairjobs" not in services:
-            raise CommandError("--masked says something only where --services has repairjobs.")
+        if masked and all(_has_no_personal_data(service) for service in services):
+            raise CommandError("--masked has no effect: these services have no personal data.")
         _, key = ApiKey.objects.create_key(
             name=name, services=services, expiry_date=expires, sees_personal_data=not masked
         )
-        # The key alone on standard output, for whoever pipes it on.
+        # Standard output has only the key, so that scripts can read it.
         self.stdout.write(key)
-        self.stderr.write(f"Kept: the digest of {name!r}. The key is not shown again.")
+        self.stderr.write(f"Created the API key {name!r}. It is not shown again.")
