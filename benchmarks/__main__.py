@@ -1,4 +1,4 @@
-"""``make bench``, or ``python -m benchmarks [name …] [--quick]``: run benchmarks, print tables."""
+"""``python -m benchmarks [name …] [--quick]`` (``make bench``): run benchmarks, print tables."""
 
 import argparse
 import importlib
@@ -23,19 +23,21 @@ BENCHMARKS = [
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="name", help=", ".join(BENCHMARKS))
-    parser.add_argument("--quick", action="store_true", help="less of all, for a first look")
-    asked = parser.parse_args()
-    if unknown := set(asked.names) - set(BENCHMARKS):
-        parser.error(f"no benchmark {', '.join(sorted(unknown))}; one of {', '.join(BENCHMARKS)}")
-    # A polite end, so that databases and servers go with us.
-    signal.signal(signal.SIGTERM, leave)
+    parser.add_argument(
+        "--quick", action="store_true", help="less data and fewer rounds, for a first impression"
+    )
+    arguments = parser.parse_args()
+    if unknown := set(arguments.names) - set(BENCHMARKS):
+        parser.error(f"unknown: {', '.join(sorted(unknown))}. Choose from {', '.join(BENCHMARKS)}.")
+    # Exit with an exception on SIGTERM, so that databases and servers are deleted.
+    signal.signal(signal.SIGTERM, exit_on_signal)
     print(f"{harness.machine()}\n", flush=True)
-    for name in asked.names or BENCHMARKS:
-        for text in importlib.import_module(f"benchmarks.{name}").run(quick=asked.quick):
+    for name in arguments.names or BENCHMARKS:
+        for text in importlib.import_module(f"benchmarks.{name}").run(quick=arguments.quick):
             print(text, flush=True)
 
 
-def leave(signum: int, frame: Any) -> None:
+def exit_on_signal(signum: int, frame: Any) -> None:
     sys.exit(128 + signum)
 
 

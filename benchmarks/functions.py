@@ -1,4 +1,4 @@
-"""AWS Lambda's functions: from the start of the real runtime to its first answer, and then on."""
+"""AWS Lambda functions: seconds until the first response, and for a further invocation."""
 
 import os
 import time
@@ -6,13 +6,20 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-from benchmarks.harness import interleaved, median, run_python, scratch_stores, spoken, table
+from benchmarks.harness import (
+    format_number,
+    interleaved,
+    median,
+    run_python,
+    scratch_databases,
+    table,
+)
 from tests.serverless.gateway import HOST, http_api
 from tests.serverless.runtime import Function
 
 HEALTH = http_api("GET", "/healthz")
-# By handler and SERVICES: what it is invoked with.
-INVOKED = {
+# Events by handler and SERVICES.
+EVENTS = {
     ("http", "stats"): HEALTH,
     ("http", "dataprovider"): HEALTH,
     ("http", "dashboard"): HEALTH,
@@ -25,31 +32,35 @@ INVOKED = {
 
 def run(*, quick: bool) -> Iterator[str]:
     starts, further = (3, 20) if quick else (9, 100)
-    with scratch_stores(ALLOWED_HOSTS=HOST) as stores:
-        run_python("manage.py", "create_client_database", env=stores.env)
+    with scratch_databases(ALLOWED_HOSTS=HOST) as databases:
+        run_python("manage.py", "create_client_database", env=databases.env)
         sides = {
             f"`{handler}`, `SERVICES={services}`": partial(
-                _measure, handler, os.environ | stores.env | {"SERVICES": services}, event, further
+                _measure,
+                handler,
+                os.environ | databases.env | {"SERVICES": services},
+                event,
+                further,
             )
-            for (handler, services), event in INVOKED.items()
+            for (handler, services), event in EVENTS.items()
         }
-        found = interleaved(sides, rounds=starts)
+        results = interleaved(sides, rounds=starts)
     yield table(
         "AWS Lambda's functions",
         ["", "first s", "further ms"],
         [
             (
                 name,
-                spoken(median([first for first, _ in seconds])),
-                spoken(median([then for _, then in seconds]) * 1000),
+                format_number(median([first for first, _ in seconds])),
+                format_number(median([later for _, later in seconds]) * 1000),
             )
-            for name, seconds in found.items()
+            for name, seconds in results.items()
         ],
     )
 
 
 def _measure(handler: str, env: dict[str, str], event: Any, further: int) -> tuple[float, float]:
-    """The seconds of the first answer, start and all, and of a further one."""
+    """Return the seconds of the first response, including the start, and of a further one."""
     function = Function(handler, env)
     try:
         first, *others = [_seconds(function, event) for _ in range(further + 1)]
@@ -59,6 +70,6 @@ def _measure(handler: str, env: dict[str, str], event: Any, further: int) -> tup
 
 
 def _seconds(function: Function, event: Any) -> float:
-    begun = time.perf_counter()
+    started_at = time.perf_counter()
     function.invoke(event)
-    return time.perf_counter() - begun
+    return time.perf_counter() - started_at

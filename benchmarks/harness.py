@@ -1,8 +1,8 @@
-"""What every benchmark borrows: scratch stores, a web server, ``wrk``, rounds and tables.
+"""Shared by all benchmarks: new databases, a web server, ``wrk``, measurements and tables.
 
 Needs a PostgreSQL server (``BENCH_POSTGRES_URL``, else 127.0.0.1:5432 without a password) and
 ``wrk``, for the repair jobs a MariaDB server (``MYSQL_URL``, else 127.0.0.1:3306, root without a
-password). Whatever a run makes (databases, folders, processes) is gone when it ends.
+password). Each run deletes its databases, folders and processes at its end.
 """
 
 import getpass
@@ -40,7 +40,7 @@ Result = TypeVar("Result")
 UNITS = {"us": 1e-3, "ms": 1.0, "s": 1e3, "m": 60e3}
 
 
-# --- Stores ----------------------------------------------------------------------------------
+# --- Databases -------------------------------------------------------------------------------
 
 MYSQL_URL = os.environ.get("MYSQL_URL", "mysql://root@127.0.0.1:3306")
 ON_MARIADB = {"repairjobs", "client"}
@@ -48,26 +48,30 @@ ON_MARIADB = {"repairjobs", "client"}
 
 @cache
 def postgres_url() -> str:
-    """Where the PostgreSQL server is, by its maintenance database."""
-    given = os.environ.get("BENCH_POSTGRES_URL")
+    """Return the URL of the PostgreSQL server's maintenance database."""
+    configured = os.environ.get("BENCH_POSTGRES_URL")
     users = dict.fromkeys([getpass.getuser(), "postgres"])
-    urls = [given] if given else [f"postgres://{user}@127.0.0.1:5432/postgres" for user in users]
+    urls = (
+        [configured]
+        if configured
+        else [f"postgres://{user}@127.0.0.1:5432/postgres" for user in users]
+    )
     for url in urls:
         with suppress(psycopg2.OperationalError):
             psycopg2.connect(url).close()
             return url
-    sys.exit(f"No PostgreSQL server at {' or '.join(urls)}; name one: BENCH_POSTGRES_URL=…")
+    sys.exit(f"No PostgreSQL server at {' or '.join(urls)}. Set BENCH_POSTGRES_URL.")
 
 
 def mariadb(url: str = MYSQL_URL) -> Any:
-    """A session on the MariaDB server, each statement a transaction of its own."""
-    place = urlsplit(url)
+    """Open a session on the MariaDB server with autocommit."""
+    parts = urlsplit(url)
     return pymysql.connect(
-        host=place.hostname,
-        port=place.port or 3306,
-        user=place.username,
-        password=place.password or "",
-        database=place.path.strip("/") or None,
+        host=parts.hostname,
+        port=parts.port or 3306,
+        user=parts.username,
+        password=parts.password or "",
+        database=parts.path.strip("/") or None,
         autocommit=True,
     )
 
@@ -83,22 +87,22 @@ def _administer(alias: str, statement: str) -> None:
 
 
 @dataclass
-class Stores:
-    """Databases that live as long as the run: ``urls`` by alias, ``env`` for the project."""
+class Databases:
+    """The databases of a run: ``urls`` by alias, and ``env`` for the project's processes."""
 
     urls: dict[str, str]
     env: dict[str, str]
 
     @contextmanager
     def session(self, alias: str) -> Iterator[Any]:
-        """A cursor on a PostgreSQL store; all it does commits at the end."""
+        """Open a cursor on a PostgreSQL database. Commit at the end."""
         connection = psycopg2.connect(self.urls[alias])
         with connection, connection.cursor() as cursor:
             yield cursor
         connection.close()
 
     def settle(self, alias: str, *tables: str) -> None:
-        """Leave no housekeeping of what was just loaded to the measurement."""
+        """Vacuum and checkpoint now, so that the measurement does not include it."""
         connection = psycopg2.connect(self.urls[alias])
         connection.autocommit = True
         for table in tables:
@@ -108,10 +112,10 @@ class Stores:
 
 
 @contextmanager
-def scratch_stores(*aliases: str, **settings: str) -> Iterator[Stores]:
-    """The project's stores, new and migrated: these on servers, all others SQLite files.
+def scratch_databases(*aliases: str, **settings: str) -> Iterator[Databases]:
+    """Create and migrate the project's databases: these on servers, all others as SQLite files.
 
-    ``settings`` go into the environment of what runs on them (``SERVICES="dashboard"``).
+    ``settings`` are added to the environment of the processes (``SERVICES="dashboard"``).
     """
     suffix = secrets.token_hex(4)
     names = {alias: f"bench_{alias}_{suffix}" for alias in aliases}
@@ -134,7 +138,7 @@ def scratch_stores(*aliases: str, **settings: str) -> Iterator[Stores]:
         for alias, name in names.items():
             _administer(alias, f"CREATE DATABASE {name}")
         run_python("manage.py", "migrate_databases", "--verbosity", "0", env=env)
-        yield Stores(urls, env)
+        yield Databases(urls, env)
     finally:
         for alias, name in names.items():
             force = "" if alias in ON_MARIADB else "WITH (FORCE)"
@@ -148,8 +152,8 @@ def _url(alias: str, name: str) -> str:
 
 
 def run_python(*arguments: str, env: Mapping[str, str]) -> str:
-    """Run a Python program of the project in a process of its own. Return what it printed."""
-    done = subprocess.run(
+    """Run a Python program of the project in a new process. Return its standard output."""
+    process = subprocess.run(
         [sys.executable, *arguments],
         cwd=BASE,
         env={**os.environ, **env},
@@ -157,7 +161,7 @@ def run_python(*arguments: str, env: Mapping[str, str]) -> str:
         text=True,
         check=True,
     )
-    return done.stdout
+    return process.stdout
 
 
 # --- Web server --------------------------------------------------------------------------------
@@ -169,15 +173,15 @@ class Server:
     pid: int
 
     def memory(self) -> float:
-        """MiB that the server's processes hold."""
-        return sum(_resident(pid) for pid in _family(self.pid)) / 1024
+        """Return the memory of the server's processes in MiB."""
+        return sum(_resident_kib(pid) for pid in _process_tree(self.pid)) / 1024
 
 
 @contextmanager
 def serving(
     env: Mapping[str, str], *, app: str = PROJECT, probe: str = "/healthz"
 ) -> Iterator[Server]:
-    """The app behind granian, with the flags of ``make run``, on a free port."""
+    """Serve the app with granian and the flags of ``make run`` on a free port."""
     port = free_port()
     server = Server(f"http://127.0.0.1:{port}", 0)
     command = (
@@ -222,29 +226,29 @@ def _wait_for(url: str, process: subprocess.Popen[Any]) -> None:
 
 
 def _stop(process: subprocess.Popen[Any]) -> None:
-    family = _family(process.pid)
+    pids = _process_tree(process.pid)
     process.terminate()
     try:
         process.wait(10)
     except subprocess.TimeoutExpired:
-        for pid in family:
+        for pid in pids:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         process.wait()
 
 
-def _family(pid: int) -> list[int]:
-    """A process and its children."""
+def _process_tree(pid: int) -> list[int]:
+    """Return the ids of a process and of its children."""
     with suppress(FileNotFoundError):
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         return [pid, *map(int, children)]
     return [pid]
 
 
-def _resident(pid: int) -> int:
+def _resident_kib(pid: int) -> int:
     status = Path(f"/proc/{pid}/status").read_text()
-    found = re.search(r"VmRSS:\s+(\d+) kB", status)
-    return int(found[1]) if found else 0
+    match = re.search(r"VmRSS:\s+(\d+) kB", status)
+    return int(match[1]) if match else 0
 
 
 # --- Load --------------------------------------------------------------------------------------
@@ -252,12 +256,12 @@ def _resident(pid: int) -> int:
 
 @dataclass(frozen=True)
 class Load:
-    """What ``wrk`` saw."""
+    """The results of ``wrk``."""
 
     per_second: float
     p50: float  # milliseconds
     p99: float
-    not_ok: int  # answers of 400 and up
+    not_ok: int  # responses with status 400 and above
 
 
 def wrk(
@@ -268,7 +272,7 @@ def wrk(
     headers: Sequence[str] = (),
     script: str | None = None,
 ) -> Load:
-    """Ask for this URL as often as it is answered; ``script`` is wrk's own Lua, say for POSTs."""
+    """Send requests to a URL at full speed, by default GET. ``script`` is a Lua script of wrk."""
     program = shutil.which("wrk")
     if program is None:
         sys.exit("wrk is not installed: apt-get install wrk")
@@ -293,13 +297,13 @@ def _milliseconds(printed: str, percentile: int) -> float:
     return float(number) * UNITS[unit]
 
 
-# --- Rounds and tables -------------------------------------------------------------------------
+# --- Measurements and tables -----------------------------------------------------------------
 
 
 def interleaved(
     sides: Mapping[str, Callable[[], Result]], *, rounds: int
 ) -> dict[str, list[Result]]:
-    """Measure every side once a round, so that a busy moment of the machine meets them all."""
+    """Measure every side once per round, so that a busy moment of the machine affects all sides."""
     results: dict[str, list[Result]] = {name: [] for name in sides}
     for _ in range(rounds):
         for name, measure in sides.items():
@@ -308,38 +312,39 @@ def interleaved(
 
 
 def median_load(loads: Sequence[Load]) -> Load:
-    """The load with the median requests a second; bad answers of all."""
-    middle = sorted(loads, key=lambda load: load.per_second)[len(loads) // 2]
-    bad = sum(load.not_ok for load in loads)
-    return Load(middle.per_second, middle.p50, middle.p99, bad)
+    """Return the load with the median requests per second, and the error count of all loads."""
+    median = sorted(loads, key=lambda load: load.per_second)[len(loads) // 2]
+    not_ok = sum(load.not_ok for load in loads)
+    return Load(median.per_second, median.p50, median.p99, not_ok)
 
 
 def median_loads(
     sides: Mapping[str, Callable[[], Load]], *, rounds: int, warm_up: bool = False
 ) -> dict[str, Load]:
-    """Each side's median load, measured interleaved; nothing may be answered badly."""
+    """Measure the sides interleaved and return their median loads. Any error response fails."""
     if warm_up:
         for measure in sides.values():
-            measure()  # the first is the slowest
-    found = {name: median_load(each) for name, each in interleaved(sides, rounds=rounds).items()}
-    assert not any(load.not_ok for load in found.values()), found
-    return found
+            measure()  # the first measurement is the slowest
+    results = interleaved(sides, rounds=rounds)
+    medians = {name: median_load(loads) for name, loads in results.items()}
+    assert not any(load.not_ok for load in medians.values()), medians
+    return medians
 
 
 def median(values: Sequence[float]) -> float:
     return statistics.median(values)
 
 
-def spoken(number: float) -> str:
+def format_number(number: float) -> str:
     return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
 
 
 def times(one: float, other: float) -> str:
-    return f"{spoken(one / other)}×"
+    return f"{format_number(one / other)}×"
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """A Markdown table; what follows the first column is aligned to the right."""
+    """Return a Markdown table. All columns except the first are aligned to the right."""
     cells = [[str(cell) for cell in row] for row in [columns, *rows]]
     first, *others = (max(map(len, column)) for column in zip(*cells, strict=True))
     lines = [
@@ -353,7 +358,7 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> 
 def table_of_loads(
     title: str, loads: Mapping[str, Load], *, base: str, ratio: str, unit: str = "requests"
 ) -> str:
-    """A row for each load, and how many times as much the side ``base`` does."""
+    """Return a table with a row per load, and how many times faster the side ``base`` is."""
     own = loads[base].per_second
     return table(
         title,
@@ -361,9 +366,9 @@ def table_of_loads(
         [
             (
                 name,
-                spoken(load.per_second),
-                spoken(load.p50),
-                spoken(load.p99),
+                format_number(load.per_second),
+                format_number(load.p50),
+                format_number(load.p99),
                 times(own, load.per_second),
             )
             for name, load in loads.items()
@@ -372,7 +377,7 @@ def table_of_loads(
 
 
 def machine() -> str:
-    """One line about what the figures come from."""
+    """Describe the machine in one line."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     connection = psycopg2.connect(postgres_url())
     version = connection.server_version // 10_000

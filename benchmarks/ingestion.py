@@ -7,14 +7,14 @@ from functools import partial
 
 from benchmarks import sample_events
 from benchmarks.harness import (
+    Databases,
     Server,
-    Stores,
+    format_number,
     interleaved,
     median,
     run_python,
-    scratch_stores,
+    scratch_databases,
     serving,
-    spoken,
     table,
     times,
 )
@@ -25,34 +25,37 @@ TABLES = "dashboard_event, dashboard_dailytotal, dashboard_ingestion, dashboard_
 
 def run(*, quick: bool) -> Iterator[str]:
     count = 100_000 if quick else 1_000_000
-    with scratch_stores("dataprovider", "dashboard") as stores:
-        sample_events.insert(stores, count)
-        provider_env = stores.env | {"SERVICES": "dataprovider"}
+    with scratch_databases("dataprovider", "dashboard") as databases:
+        sample_events.insert(databases, count)
+        provider_env = databases.env | {"SERVICES": "dataprovider"}
         with (
             serving(provider_env) as ours,
-            serving(stores.env, app="benchmarks.naive.wsgi:application") as naive,
+            serving(databases.env, app="benchmarks.naive.wsgi:application") as naive,
         ):
             sides = {
-                "one ORM upsert per event": partial(ingest, stores, naive, "one by one", 2_000),
+                "one ORM upsert per event": partial(ingest, databases, naive, "one by one", 2_000),
                 "serializer pages of 1,000 and bulk_create": partial(
-                    ingest, stores, naive, "page by page", 20_000 if quick else 50_000
+                    ingest, databases, naive, "page by page", 20_000 if quick else 50_000
                 ),
-                "ours": partial(ingest, stores, ours, "ours", count),
-                "the limit: COPY and one grouped upsert": partial(copy_all, stores),
+                "ours": partial(ingest, databases, ours, "ours", count),
+                "the limit: COPY and one grouped upsert": partial(copy_all, databases),
             }
             rates = interleaved(sides, rounds=2 if quick else 5)
     medians = {name: median(samples) for name, samples in rates.items()}
     yield table(
         f"Ingestion: {count:,} events from the provider over HTTP into PostgreSQL",
         ["", "events/s", "ours is"],
-        [(name, spoken(rate), times(medians["ours"], rate)) for name, rate in medians.items()],
+        [
+            (name, format_number(rate), times(medians["ours"], rate))
+            for name, rate in medians.items()
+        ],
     )
 
 
-def ingest(stores: Stores, provider: Server, side: str, count: int) -> float:
+def ingest(databases: Databases, provider: Server, side: str, count: int) -> float:
     """Return the events per second of one side, into empty tables."""
-    empty(stores)
-    env = stores.env | {"SERVICES": "dashboard", "DATA_PROVIDER_URL": provider.url}
+    empty(databases)
+    env = databases.env | {"SERVICES": "dashboard", "DATA_PROVIDER_URL": provider.url}
     if side != "ours":
         env |= {"DJANGO_SETTINGS_MODULE": "benchmarks.naive.settings"}
     stored, seconds = run_python("-m", "benchmarks.ingest_once", side, str(count), env=env).split()
@@ -60,25 +63,25 @@ def ingest(stores: Stores, provider: Server, side: str, count: int) -> float:
     return count / float(seconds)
 
 
-def empty(stores: Stores) -> None:
-    with stores.session("dashboard") as cursor:
+def empty(databases: Databases) -> None:
+    with databases.session("dashboard") as cursor:
         cursor.execute(f"TRUNCATE {TABLES}")
-    stores.settle("dashboard", "dashboard_event", "dashboard_dailytotal")
+    databases.settle("dashboard", "dashboard_event", "dashboard_dailytotal")
 
 
-def copy_all(stores: Stores) -> float:
+def copy_all(databases: Databases) -> float:
     """Return the events per second of the same rows, out of memory in one SQL session.
 
     Call it after ours: the totals must be equal.
     """
-    our_totals = fingerprint(stores)
-    empty(stores)
+    our_totals = fingerprint(databases)
+    empty(databases)
     rows = io.StringIO()
-    with stores.session("dataprovider") as cursor:
+    with databases.session("dataprovider") as cursor:
         cursor.copy_expert(f"COPY dataprovider_event ({COLUMNS}) TO STDOUT", rows)
     rows.seek(0)
     started = time.perf_counter()
-    with stores.session("dashboard") as cursor:
+    with databases.session("dashboard") as cursor:
         cursor.copy_expert(f"COPY dashboard_event ({COLUMNS}) FROM STDIN", rows)
         cursor.execute("""
             INSERT INTO dashboard_dailytotal (hotel_id, date_basis, day, bookings, cancellations)
@@ -92,12 +95,12 @@ def copy_all(stores: Stores) -> float:
                 bookings = dashboard_dailytotal.bookings + excluded.bookings,
                 cancellations = dashboard_dailytotal.cancellations + excluded.cancellations""")
     seconds = time.perf_counter() - started
-    assert fingerprint(stores) == our_totals, "the totals differ from those of plain SQL"
+    assert fingerprint(databases) == our_totals, "the totals differ from those of plain SQL"
     return rows.getvalue().count("\n") / seconds
 
 
-def fingerprint(stores: Stores) -> str:
-    with stores.session("dashboard") as cursor:
+def fingerprint(databases: Databases) -> str:
+    with databases.session("dashboard") as cursor:
         cursor.execute("""
             SELECT md5(string_agg(
                 concat_ws(',', hotel_id, date_basis, day, bookings, cancellations), ';'

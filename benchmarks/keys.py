@@ -5,14 +5,14 @@ from contextlib import ExitStack
 from functools import partial
 
 from benchmarks.harness import (
+    Databases,
     Load,
     Server,
-    Stores,
+    format_number,
     median_loads,
     run_python,
-    scratch_stores,
+    scratch_databases,
     serving,
-    spoken,
     table,
     table_of_loads,
     wrk,
@@ -51,9 +51,15 @@ def run(*, quick: bool) -> Iterator[str]:
 def calls() -> str:
     rows = []
     for name, env in SIDES.items():
-        with scratch_stores(**env, DJANGO_SETTINGS_MODULE="config.settings") as stores:
-            known, unknown = map(float, run_python("-c", CALLS, env=stores.env).split())
-        rows.append((name, spoken(known), spoken(unknown) if name.startswith("a key") else "–"))
+        with scratch_databases(**env, DJANGO_SETTINGS_MODULE="config.settings") as databases:
+            known, unknown = map(float, run_python("-c", CALLS, env=databases.env).split())
+        rows.append(
+            (
+                name,
+                format_number(known),
+                format_number(unknown) if name.startswith("a key") else "–",
+            )
+        )
     return table("Check of a request, 1,000 keys", ["", "known key µs", "unknown key µs"], rows)
 
 
@@ -61,10 +67,10 @@ def loads(
     title: str, request: Callable[[Server, str, int], Load], *, seconds: int, rounds: int
 ) -> str:
     with ExitStack() as stack:
-        stores = stack.enter_context(scratch_stores("default"))
-        key = make_key(stores)
+        databases = stack.enter_context(scratch_databases("default"))
+        key = make_key(databases)
         servers = {
-            name: stack.enter_context(serving(stores.env | env)) for name, env in SIDES.items()
+            name: stack.enter_context(serving(databases.env | env)) for name, env in SIDES.items()
         }
         sides: dict[str, Callable[[], Load]] = {
             name: partial(request, server, key, seconds) for name, server in servers.items()
@@ -78,9 +84,9 @@ def loads(
     )
 
 
-def make_key(stores: Stores) -> str:
+def make_key(databases: Databases) -> str:
     command = ["manage.py", "create_api_key", "benchmark", "--services", "stats,dashboard"]
-    return run_python(*command, env=stores.env).strip()
+    return run_python(*command, env=databases.env).strip()
 
 
 def post(server: Server, key: str, seconds: int) -> Load:

@@ -11,7 +11,15 @@ from itertools import pairwise
 import requests
 
 from benchmarks import sample_events
-from benchmarks.harness import Server, median, scratch_stores, serving, spoken, table, times
+from benchmarks.harness import (
+    Server,
+    format_number,
+    median,
+    scratch_databases,
+    serving,
+    table,
+    times,
+)
 
 ONE_INSTANT = sample_events.FIRST
 
@@ -29,11 +37,11 @@ class Walk:
         first, last = median(self.seconds[:tenth]), median(self.seconds[-tenth:])
         return (
             name,
-            spoken(first * 1000),
-            spoken(last * 1000),
+            format_number(first * 1000),
+            format_number(last * 1000),
             times(last, first),
-            spoken(self.memory[tenth]),
-            spoken(max(self.memory[tenth:])),
+            format_number(self.memory[tenth]),
+            format_number(max(self.memory[tenth:])),
         )
 
 
@@ -53,9 +61,9 @@ def run(*, quick: bool) -> Iterator[str]:
 
 def walk(aliases: list[str], count: int, at: datetime | None = None) -> Walk:
     with ExitStack() as stack:
-        stores = stack.enter_context(scratch_stores(*aliases, SERVICES="dataprovider"))
-        sample_events.insert(stores, count, at=at)
-        server = stack.enter_context(serving(stores.env))
+        databases = stack.enter_context(scratch_databases(*aliases, SERVICES="dataprovider"))
+        sample_events.insert(databases, count, at=at)
+        server = stack.enter_context(serving(databases.env))
         result = read_all(server)
     assert result.events == count, f"{result.events} of {count} events"
     return result

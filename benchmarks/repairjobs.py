@@ -13,15 +13,15 @@ import requests
 
 from benchmarks import repairjobs_process
 from benchmarks.harness import (
+    Databases,
     Server,
-    Stores,
+    format_number,
     interleaved,
     mariadb,
     median,
     run_python,
     scratch_stores,
     serving,
-    spoken,
     table,
     times,
 )
@@ -85,18 +85,18 @@ def polls(large: int, under_way: int, *, rounds: int) -> Iterator[str]:
         [
             (
                 name,
-                *(spoken(seconds[name, size] * 1000) for size in ("small", "large")),
+                *(format_number(seconds[name, size] * 1000) for size in ("small", "large")),
                 times(seconds[name, "large"], seconds[name, "small"]),
-                spoken(seconds[name, "spread"] * 1000),
+                format_number(seconds[name, "spread"] * 1000),
             )
             for name in steps
         ],
     )
     minutes = -(-large // SCAN_ROWS) * SWEEP_SECONDS / 60
     yield (
-        f"One part of the full scan ({SCAN_ROWS:,} rows) takes {spoken(scan * 1000)} ms. With one "
-        f"part every {SWEEP_SECONDS} seconds, a full scan of {large:,} rows takes "
-        f"{spoken(minutes)} minutes.\n"
+        f"One part of the full scan ({SCAN_ROWS:,} rows) takes {format_number(scan * 1000)} ms. "
+        f"With one part every {SWEEP_SECONDS} seconds, a full scan of {large:,} rows takes "
+        f"{format_number(minutes)} minutes.\n"
     )
     for name in (step for step in steps if not step.startswith("-")):
         ratio = seconds[name, "large"] / seconds[name, "small"]
@@ -104,31 +104,33 @@ def polls(large: int, under_way: int, *, rounds: int) -> Iterator[str]:
 
 
 @contextmanager
-def repair_stores(**settings: str) -> Iterator[Stores]:
+def repair_databases(**settings: str) -> Iterator[Databases]:
     settings = {
         "SERVICES": "repairjobs",
         "SMS_PER_SECOND": "1000000",
         "SMS_BACKEND": "console",
     } | settings
-    with scratch_stores("repairjobs", "client", **settings) as stores:
-        run_python("manage.py", "create_client_database", env=stores.env)
-        yield stores
+    with scratch_stores("repairjobs", "client", **settings) as databases:
+        run_python("manage.py", "create_client_database", env=databases.env)
+        yield databases
 
 
 @contextmanager
 def imported_table(rows: int, *, every: int, since: int = 0) -> Iterator[Run]:
     """Import a table with some jobs under way. Yield a process that works on it."""
-    with repair_stores() as stores:
-        fill_client(stores, rows, every=every, since=since, status="OPENED")
-        insert_jobs(stores)
-        with repairjobs_process.repairjobs_process(stores.env) as run:
+    with repair_databases() as databases:
+        fill_client(databases, rows, every=every, since=since, status="OPENED")
+        insert_jobs(databases)
+        with repairjobs_process.repairjobs_process(databases.env) as run:
             yield run
 
 
-def fill_client(stores: Stores, rows: int, *, every: int, status: str, since: int = 0) -> None:
+def fill_client(
+    databases: Databases, rows: int, *, every: int, status: str, since: int = 0
+) -> None:
     """Insert CLOSED rows. Every n-th row, and all rows after ``since``, get this status instead."""
     other_columns = "'Test', 'Customer', 'AB1 2CD', '07700 900123', 'WM-1', 'Washing machine'"
-    connection = mariadb(stores.urls["client"])
+    connection = mariadb(databases.urls["client"])
     connection.cursor().execute(f"""
         INSERT INTO Jobs SELECT seq, 'REPAIR',
             IF(seq % {every} = 0 OR seq > {since or rows}, '{status}', 'CLOSED'), {other_columns}
@@ -137,10 +139,10 @@ def fill_client(stores: Stores, rows: int, *, every: int, status: str, since: in
     connection.close()
 
 
-def insert_jobs(stores: Stores) -> None:
+def insert_jobs(databases: Databases) -> None:
     """Insert a job and a ledger line for each of the client's rows, as an old import would."""
-    client = stores.urls["client"].rpartition("/")[2]
-    connection = mariadb(stores.urls["repairjobs"])
+    client = databases.urls["client"].rpartition("/")[2]
+    connection = mariadb(databases.urls["repairjobs"])
     cursor = connection.cursor()
     cursor.execute(f"""
         INSERT INTO repairjobs_job
@@ -173,13 +175,13 @@ def first_import(large: int, new: int) -> str:
     }
     rows = []
     for name, (count, expected, is_live) in cases.items():
-        with repair_stores() as stores:
-            fill_client(stores, count, every=count // expected, status="NEW")
-            with repairjobs_process.repairjobs_process(stores.env) as run:
+        with repair_databases() as databases:
+            fill_client(databases, count, every=count // expected, status="NEW")
+            with repairjobs_process.repairjobs_process(databases.env) as run:
                 if is_live:
                     run(repairjobs_process.go_live)
                 seconds, before, at_most = run(repairjobs_process.import_first, expected)
-        rows.append((name, spoken(seconds), spoken(before), spoken(at_most)))
+        rows.append((name, format_number(seconds), format_number(before), format_number(at_most)))
     return table(
         "The first import into an empty database",
         ["", "seconds", "MiB before", "MiB at most"],
@@ -195,12 +197,12 @@ def pages(lines: int, documents: int, *, rounds: int) -> str:
     end = f"{datetime(2021, 1, 1) + timedelta(seconds=lines - PAGE - 1)}+00:00"  # noqa: DTZ001
     with ExitStack() as stack:
         mongo = stack.enter_context(running_mongod())
-        stores = stack.enter_context(repair_stores(MONGO_URL=mongo.url))
-        fill_client(stores, lines, every=2, status="OPENED")
-        insert_jobs(stores)
-        run = stack.enter_context(repairjobs_process.repairjobs_process(stores.env))
+        databases = stack.enter_context(repair_databases(MONGO_URL=mongo.url))
+        fill_client(databases, lines, every=2, status="OPENED")
+        insert_jobs(databases)
+        run = stack.enter_context(repairjobs_process.repairjobs_process(databases.env))
         run(repairjobs_process.fill_documents, documents)
-        server = stack.enter_context(serving(stores.env))
+        server = stack.enter_context(serving(databases.env))
         lists = {
             f"/transactions, {lines:,} lines": ("/transactions?", [end, lines - PAGE - 1]),
             f"/jobs, {documents:,} documents": ("/jobs?", [f"{last:05}"]),
@@ -226,7 +228,7 @@ def pages(lines: int, documents: int, *, rounds: int) -> str:
         [
             (
                 name,
-                *(spoken(seconds[name, where] * 1000) for where in ("first", "last")),
+                *(format_number(seconds[name, where] * 1000) for where in ("first", "last")),
                 times(seconds[name, "last"], seconds[name, "first"]),
             )
             for name in lists
@@ -251,9 +253,9 @@ def cursor(key: list[Any]) -> str:
 
 def outbox(count: int) -> str:
     rows = []
-    with repair_stores() as stores:
-        fill_client(stores, count, every=1, status="NEW")
-        with repairjobs_process.repairjobs_process(stores.env) as run:
+    with repair_databases() as databases:
+        fill_client(databases, count, every=1, status="NEW")
+        with repairjobs_process.repairjobs_process(databases.env) as run:
             run(repairjobs_process.go_live)
             run(repairjobs_process.import_first, count)
             for name, kind in {
@@ -261,7 +263,7 @@ def outbox(count: int) -> str:
                 "SMS": "sms",
                 "statuses to the client": "status",
             }.items():
-                rows.append((name, spoken(run(repairjobs_process.run_outbox, kind))))
+                rows.append((name, format_number(run(repairjobs_process.run_outbox, kind))))
             seconds = run(repairjobs_process.reconcile)
-            rows.append(("jobs compared by reconcile_jobs", spoken(count / seconds)))
+            rows.append(("jobs compared by reconcile_jobs", format_number(count / seconds)))
     return table(f"{count:,} outbox tasks, one worker, MariaDB", ["", "a second"], rows)

@@ -8,11 +8,11 @@ import requests
 
 from benchmarks import sample_events
 from benchmarks.harness import (
+    Databases,
     Load,
-    Stores,
     median_loads,
     run_python,
-    scratch_stores,
+    scratch_databases,
     serving,
     table_of_loads,
     wrk,
@@ -32,12 +32,12 @@ def run(*, quick: bool) -> Iterator[str]:
 
 def measure(count: int, *, seconds: int, rounds: int) -> dict[str, Load]:
     with ExitStack() as stack:
-        stores = stack.enter_context(scratch_stores("dataprovider", "dashboard"))
-        fill(stores, count)
-        env = stores.env | {"SERVICES": "dashboard"}
+        databases = stack.enter_context(scratch_databases("dataprovider", "dashboard"))
+        fill(databases, count)
+        env = databases.env | {"SERVICES": "dashboard"}
         ours = stack.enter_context(serving(env)).url
-        complete = stack.enter_context(serving(stores.env)).url
-        naive = stack.enter_context(serving(stores.env, app=NAIVE)).url
+        complete = stack.enter_context(serving(databases.env)).url
+        naive = stack.enter_context(serving(databases.env, app=NAIVE)).url
         url = f"{ours}/dashboard?{QUERY}"
         etag = requests.get(url).headers["ETag"]
         assert requests.get(url, headers={"If-None-Match": etag}).status_code == 304
@@ -52,12 +52,12 @@ def measure(count: int, *, seconds: int, rounds: int) -> dict[str, Load]:
         return median_loads(sides, rounds=rounds)
 
 
-def fill(stores: Stores, count: int) -> None:
+def fill(databases: Databases, count: int) -> None:
     """Ingest events with this project, and add the index that the naive views need."""
-    sample_events.insert(stores, count)
-    with serving(stores.env) as provider:
-        env = stores.env | {"DATA_PROVIDER_URL": provider.url}
+    sample_events.insert(databases, count)
+    with serving(databases.env) as provider:
+        env = databases.env | {"DATA_PROVIDER_URL": provider.url}
         run_python("-m", "benchmarks.ingest_once", "ours", str(count), env=env)
-    with stores.session("dashboard") as cursor:
+    with databases.session("dashboard") as cursor:
         cursor.execute("CREATE INDEX ON dashboard_event (hotel_id, night_of_stay)")
-    stores.settle("dashboard", "dashboard_event", "dashboard_dailytotal")
+    databases.settle("dashboard", "dashboard_event", "dashboard_dailytotal")

@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 
-from benchmarks.harness import Stores
+from benchmarks.harness import Databases
 
 HOTELS, NIGHTS = 50, 730
 YEAR = 2024
@@ -34,27 +34,27 @@ def events(count: int, *, at: datetime | None) -> Iterator[Row]:
         yield id, hotel_id, at or timestamp, status, room_id, night.date(), at or timestamp
 
 
-def insert(stores: Stores, count: int, *, at: datetime | None = None) -> None:
+def insert(databases: Databases, count: int, *, at: datetime | None = None) -> None:
     """Insert events into the provider's database; with ``at``, all with this timestamp."""
     rows = events(count, at=at)
     while chunk := list(islice(rows, CHUNK)):
-        if "dataprovider" in stores.urls:
-            _copy(stores, chunk)
+        if "dataprovider" in databases.urls:
+            _copy(databases, chunk)
         else:
-            _insert(stores, chunk)
-    if "dataprovider" in stores.urls:
-        stores.settle("dataprovider", "dataprovider_event")
+            _insert(databases, chunk)
+    if "dataprovider" in databases.urls:
+        databases.settle("dataprovider", "dataprovider_event")
 
 
-def _copy(stores: Stores, rows: list[Row]) -> None:
+def _copy(databases: Databases, rows: list[Row]) -> None:
     lines = io.StringIO("".join("\t".join(map(str, row)) + "\n" for row in rows))
-    with stores.session("dataprovider") as cursor:
+    with databases.session("dataprovider") as cursor:
         cursor.execute("SET timezone TO 'UTC'")
         cursor.copy_expert(f"COPY dataprovider_event ({COLUMNS}) FROM STDIN", lines)
 
 
-def _insert(stores: Stores, rows: list[Row]) -> None:
-    path = Path(stores.env["DATA_DIR"]) / "dataprovider.sqlite3"
+def _insert(databases: Databases, rows: list[Row]) -> None:
+    path = Path(databases.env["DATA_DIR"]) / "dataprovider.sqlite3"
     insert = f"INSERT INTO dataprovider_event ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)"
     with closing(sqlite3.connect(path)) as database, database:
         database.executemany(insert, [[str(value) for value in row] for row in rows])

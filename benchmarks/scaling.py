@@ -7,10 +7,10 @@ from functools import partial
 
 from benchmarks.harness import (
     Load,
+    format_number,
     median_loads,
-    scratch_stores,
+    scratch_databases,
     serving,
-    spoken,
     table,
     times,
     wrk,
@@ -26,8 +26,8 @@ LOADS = {
 
 def run(*, quick: bool) -> Iterator[str]:
     rounds, seconds = (1, 2) if quick else (5, 4)
-    with scratch_stores("default", SERVICES="stats") as stores, ExitStack() as processes:
-        urls = [processes.enter_context(serving(stores.env)).url for _ in range(2)]
+    with scratch_databases("default", SERVICES="stats") as databases, ExitStack() as processes:
+        urls = [processes.enter_context(serving(databases.env)).url for _ in range(2)]
         loads = {
             name: compare(urls, path, script, rounds=rounds, seconds=seconds)
             for name, (path, script) in LOADS.items()
@@ -38,10 +38,10 @@ def run(*, quick: bool) -> Iterator[str]:
         [
             (
                 name,
-                spoken(one.per_second),
-                spoken(one.p99),
-                spoken(two.per_second),
-                spoken(two.p99),
+                format_number(one.per_second),
+                format_number(one.p99),
+                format_number(two.per_second),
+                format_number(two.p99),
                 times(two.per_second, one.per_second),
             )
             for name, (one, two) in loads.items()

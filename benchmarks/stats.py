@@ -20,16 +20,16 @@ import psycopg2
 import requests
 
 from benchmarks.harness import (
+    Databases,
     Load,
     Server,
-    Stores,
+    format_number,
     interleaved,
     median,
     median_loads,
     run_python,
-    scratch_stores,
+    scratch_databases,
     serving,
-    spoken,
     table,
     table_of_loads,
     times,
@@ -78,9 +78,9 @@ def run(*, quick: bool) -> Iterator[str]:
 def singles(aliases: list[str], engine: str, *, seconds: int, rounds: int) -> str:
     post = partial(posting, seconds=seconds)
     with ExitStack() as stack:
-        stores = stack.enter_context(scratch_stores(*aliases))
-        ours = stack.enter_context(serving(stores.env | {"SERVICES": "stats"}))
-        naive = stack.enter_context(serving(stores.env, app=NAIVE))
+        databases = stack.enter_context(scratch_databases(*aliases))
+        ours = stack.enter_context(serving(databases.env | {"SERVICES": "stats"}))
+        naive = stack.enter_context(serving(databases.env, app=NAIVE))
         sides: dict[str, Callable[[], Load]] = {
             "DRF ModelViewSet, get_or_create, F()": partial(post, naive, NAIVE_BODY, SPREAD),
             "ours": partial(post, ours, BODY, SPREAD),
@@ -88,10 +88,10 @@ def singles(aliases: list[str], engine: str, *, seconds: int, rounds: int) -> st
         }
         if aliases:
             sides["the limit: pgbench, the same statement"] = partial(
-                pgbench, stores.urls["default"], seconds=seconds
+                pgbench, databases.urls["default"], seconds=seconds
             )
         loads = median_loads(sides, rounds=rounds, warm_up=True)
-        assert "No difference" in run_python("manage.py", "verify_stats", env=stores.env)
+        assert "No difference" in run_python("manage.py", "verify_stats", env=databases.env)
     return table_of_loads(
         f"POST /messages, {CONNECTIONS} connections, {WEB_THREADS} threads, {engine}",
         loads,
@@ -151,15 +151,15 @@ def insert_statement() -> str:
 
 def batches(*, rounds: int) -> str:
     with ExitStack() as stack:
-        stores = stack.enter_context(scratch_stores("default"))
-        ours = stack.enter_context(serving(stores.env | {"SERVICES": "stats"}))
-        naive = stack.enter_context(serving(stores.env, app=NAIVE))
+        databases = stack.enter_context(scratch_databases("default"))
+        ours = stack.enter_context(serving(databases.env | {"SERVICES": "stats"}))
+        naive = stack.enter_context(serving(databases.env, app=NAIVE))
         session = stack.enter_context(requests.Session())
         sides = {
             "DRF many=True": partial(post_naive_batch, session, naive),
             "ours": partial(post_batches, session, ours, "application/json"),
             "ours, NDJSON": partial(post_batches, session, ours, "application/x-ndjson"),
-            "the limit: COPY and one grouped upsert": partial(copy_batches, stores),
+            "the limit: COPY and one grouped upsert": partial(copy_batches, databases),
         }
         for measure in sides.values():
             measure()
@@ -168,7 +168,10 @@ def batches(*, rounds: int) -> str:
     return table(
         f"Batches of {BATCH:,} messages, one after another, PostgreSQL",
         ["", "messages/s", "ours is"],
-        [(name, spoken(speed), times(speeds["ours"], speed)) for name, speed in speeds.items()],
+        [
+            (name, format_number(speed), times(speeds["ours"], speed))
+            for name, speed in speeds.items()
+        ],
     )
 
 
@@ -203,14 +206,14 @@ def post_naive_batch(session: requests.Session, server: Server) -> float:
     return NAIVE_BATCH / (time.perf_counter() - started)
 
 
-def copy_batches(stores: Stores) -> float:
+def copy_batches(databases: Databases) -> float:
     """Return messages per second into the same tables, without parsing or validation."""
     at = datetime.now(UTC)
     rows = [
         "".join(f"{uuid}\t{customer}\tA\t12\t{at}\n" for uuid, customer in draw_keys(BATCH))
         for _ in range(BATCHES_PER_ROUND)
     ]
-    connection = psycopg2.connect(stores.urls["default"])
+    connection = psycopg2.connect(databases.urls["default"])
     started = time.perf_counter()
     for batch in rows:
         with connection, connection.cursor() as cursor:
@@ -239,13 +242,13 @@ def copy_batches(stores: Stores) -> float:
 
 def reports(messages: int, *, seconds: int, rounds: int) -> str:
     with ExitStack() as stack:
-        stores = stack.enter_context(scratch_stores("default"))
+        databases = stack.enter_context(scratch_databases("default"))
         started = time.perf_counter()
-        run_python("manage.py", "seed_messages", f"--messages={messages}", env=stores.env)
+        run_python("manage.py", "seed_messages", f"--messages={messages}", env=databases.env)
         seeding_seconds = time.perf_counter() - started
-        stores.settle("default", "stats_message", "stats_dailytotal")
-        ours = stack.enter_context(serving(stores.env | {"SERVICES": "stats"}))
-        naive = stack.enter_context(serving(stores.env, app=NAIVE))
+        databases.settle("default", "stats_message", "stats_dailytotal")
+        ours = stack.enter_context(serving(databases.env | {"SERVICES": "stats"}))
+        naive = stack.enter_context(serving(databases.env, app=NAIVE))
         year = datetime.now(UTC).year
         naive_query = f"customer_id={HOTTEST}&year={year}"
         query = f"customerId={HOTTEST}&from={year}-01-01&to={year}-12-31"

@@ -1,4 +1,4 @@
-"""``make screenshots``: the README's pictures, taken anew of a demo of their own."""
+"""``make screenshots``: start a demo and take the README's pictures."""
 
 import os
 import shutil
@@ -16,7 +16,7 @@ from playwright.sync_api import Page, sync_playwright
 DOCS = Path(__file__).resolve().parent
 PORT = os.environ.get("PORT", "8099")
 URL = f"http://127.0.0.1:{PORT}"
-MAX_SLOT_WAIT = 120.0
+MAX_WAIT_SECONDS = 120.0
 PAGES = {
     "front": "/",
     "dashboard-month": "/dashboard?hotel_id=1&period=month",
@@ -30,15 +30,15 @@ PAGES = {
 def main() -> int:
     chromium = shutil.which("chromium")
     if chromium is None:
-        sys.exit("The pictures are taken with chromium, which is not installed.")
+        sys.exit("chromium is not installed. It is needed to take the pictures.")
     with tempfile.TemporaryDirectory(prefix="pictures-") as folder:
         settings = os.environ | {"DATA_DIR": folder, "PORT": PORT, "ENV_FILE": os.devnull}
         demo = subprocess.Popen([sys.executable, "-m", "local"], cwd=DOCS.parent, env=settings)
         try:
             wait_for(f"{URL}/readyz")
-            # A job that was opened has more to show.
+            # An opened job has a longer timeline.
             wait_for(f"{URL}/jobs/1")
-            take(chromium, Path(folder, "admin_password").read_text().strip())
+            take_pictures(chromium, Path(folder, "admin_password").read_text().strip())
         finally:
             demo.send_signal(signal.SIGINT)
             demo.wait()
@@ -46,11 +46,11 @@ def main() -> int:
 
 
 def wait_for(url: str) -> None:
-    """Wait until something answers there.
+    """Wait until the URL responds.
 
     :raises TimeoutError:
     """
-    deadline = time.monotonic() + MAX_SLOT_WAIT
+    deadline = time.monotonic() + MAX_WAIT_SECONDS
     while time.monotonic() < deadline:
         try:
             urlopen(url).close()
@@ -58,10 +58,10 @@ def wait_for(url: str) -> None:
             time.sleep(0.5)
         else:
             return
-    raise TimeoutError(f"nothing at {url} within {MAX_SLOT_WAIT:.0f} seconds")
+    raise TimeoutError(f"{url} did not respond within {MAX_WAIT_SECONDS:.0f} seconds")
 
 
-def take(chromium: str, password: str) -> None:
+def take_pictures(chromium: str, password: str) -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1440, "height": 900}, base_url=URL)

@@ -230,7 +230,7 @@ def _contradiction(event: ProviderEvent) -> InvalidEvent:
 
 
 def _minus_overlap(instant: datetime | None) -> datetime | None:
-    """Return where to read from, so that a part is read twice. The result is after year 0."""
+    """Return where to read from, so that a part is read twice. It is never before year 1."""
     if instant is None:
         return None
     return instant - min(settings.INGEST_OVERLAP, instant - EARLIEST)

@@ -8,7 +8,7 @@ from tests.servers import NoServer, Redis, server_for_one_test
 
 @pytest.fixture
 def redis_url() -> Iterator[str]:
-    """A database of a Redis that ends with the test."""
+    """The URL of a database in a Redis server that stops after the test."""
     try:
         with server_for_one_test(Redis) as url:
             yield f"{url}/13"

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
+from django.contrib.admin import site
 from django.test import Client
 from django.urls import get_resolver
 
@@ -210,24 +211,10 @@ class TestPages:
     def test_every_list_of_the_admin_opens(self, client, django_user_model):
         client.force_login(django_user_model.objects.create_superuser("admin", password="x"))
 
-        for path in (
-            "",
-            "dashboard/rejectedevent/",
-            "dashboard/dailytotal/",
-            "dataprovider/event/",
-            "stats/dailytotal/",
-            "stats/message/",
-            "repairjobs/job/",
-            "repairjobs/jobtransaction/",
-            "repairjobs/sms/",
-            "repairjobs/errand/",
-            "repairjobs/payment/",
-            "repairjobs/part/",
-            "repairjobs/deliveryreport/",
-            "repairjobs/optout/",
-            "repairjobs/collection/",
-        ):
-            assert client.get(f"/admin/{path}").status_code == 200
+        assert len(site._registry) > 15
+        for model in site._registry:
+            path = f"/admin/{model._meta.app_label}/{model._meta.model_name}/"
+            assert client.get(path).status_code == 200, path
 
 
 def test_every_path_exists_with_and_without_a_trailing_slash():

@@ -36,12 +36,12 @@ def test_the_tiles_count_jobs_and_sms_that_need_a_person(job, vonage):
 
 def test_alarms_are_listed_above_all_widgets(job, vonage, admin_client):
     page_without_alarms = admin_client.get("/admin/").content.decode()
-    assert "To be looked at" not in page_without_alarms
+    assert 'aria-label="Alarms"' not in page_without_alarms
 
     driver.open_job(2, mobile="none")
     page = admin_client.get("/admin/").content.decode()
 
-    alarms = page[page.index("To be looked at") : page.index("<section")]
+    alarms = page[page.index('aria-label="Alarms"') : page.index("<section")]
     assert re.findall('href="(.*?)">(.*?) <strong.*?>(.*?)<', alarms) == [
         ("/admin/repairjobs/job/?attention=yes", "Repair jobs: Needs attention", "1")
     ]
