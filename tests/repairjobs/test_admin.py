@@ -2,6 +2,7 @@
 
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.test import override_settings
 
 from repairjobs.models import Job, OptOut, OutboxKind, OutboxTask, Payment, Sms
 from repairjobs.services.outbox.base import TaskKind
@@ -184,14 +185,19 @@ class TestConfirmation:
 
 
 class TestLists:
-    @pytest.fixture
-    def jobs(self, job):
-        ClientJobFactory(job_id=2, mobile="none")
-        ClientJobFactory(job_id=3, mobile="07700 900124")
-        driver.import_jobs()
-        driver.run_outbox()
-        driver.pay(1)
-        OptOut.objects.create(number="+447700900456", since=NOON)
+    @pytest.fixture(scope="class")
+    @classmethod
+    def jobs(cls, shared_rows, vonage_server):
+        with shared_rows("default", "repairjobs", "client"):
+            with override_settings(**vonage_server.settings):
+                driver.go_live()
+                for job_id, mobile in [(1, "07700 900123"), (2, "none"), (3, "07700 900124")]:
+                    ClientJobFactory(job_id=job_id, mobile=mobile)
+                driver.import_jobs()
+                driver.run_outbox()
+            driver.pay(1)
+            OptOut.objects.create(number="+447700900456", since=NOON)
+            yield
 
     def ids(self, response):
         return {row.pk for row in response.context["cl"].result_list}

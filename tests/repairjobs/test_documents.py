@@ -339,6 +339,7 @@ class TestDocumentStore:
             document_store().ping()
 
 
+@pytest.mark.engine_independent
 class TestMongoDB:
     def test_a_unique_index_allows_one_document_per_job(self, mongo_documents, mongo_url):
         mongo_documents.put(make_document(), version=1)

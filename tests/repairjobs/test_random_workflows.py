@@ -225,14 +225,13 @@ class RepairJobs(RuleBasedStateMachine):
         assert not (job.paid_at and is_completed) or job.closed_at
 
 
+@pytest.mark.hypothesis
 @pytest.mark.django_db(databases=["repairjobs", "client"])
 def test_no_customer_is_texted_twice_and_all_agree_after_any_history(vonage):
     run_state_machine_as_test(
         lambda: RepairJobs(vonage),
         settings=settings(
-            max_examples=100,
             stateful_step_count=25,
-            deadline=None,
             derandomize=True,
             suppress_health_check=list(HealthCheck),
         ),

@@ -91,6 +91,12 @@ class FakeVonage:
             "VONAGE_FROM": FROM,
         }
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The Django settings of tests that send their SMS to this server."""
+        # A test does not wait for its turn to send.
+        return self.environment | {"VONAGE_TIMEOUT": 10, "SMS_PER_SECOND": 1_000}
+
     def listen(self) -> None:
         self.servers.append(server := VonageServer(self, self.port))
         self.port = server.server_address[1]
@@ -245,10 +251,8 @@ def vonage(vonage_server: FakeVonage, settings: Any) -> Iterator[FakeVonage]:
 
     After the test, every request must have been one that Vonage understands.
     """
-    for name, value in vonage_server.environment.items():
+    for name, value in vonage_server.settings.items():
         setattr(settings, name, value)
-    settings.VONAGE_TIMEOUT = 10
-    settings.SMS_PER_SECOND = 1_000  # a test does not wait for its turn to send
     vonage_server.reset()
     yield vonage_server
     assert vonage_server.record.problems == []
