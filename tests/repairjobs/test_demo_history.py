@@ -15,8 +15,8 @@ pytestmark = pytest.mark.django_db(databases=["repairjobs", "client"])
 class TestHistory:
     @pytest.fixture(scope="class", autouse=True)
     @classmethod
-    def sent(cls, shared_rows, vonage_server):
-        """The SMS that were sent while the history was simulated, once for all tests."""
+    def accepted_sms(cls, shared_rows, vonage_server):
+        """The SMS that Vonage accepted while the history was simulated, once for all tests."""
         vonage_server.reset()
         with shared_rows("repairjobs", "client"), override_settings(**vonage_server.settings):
             driver.go_live()
@@ -31,8 +31,8 @@ class TestHistory:
         assert list(differences(progress=lambda done: None)) == []
         assert Job.objects.count() == ClientJob.objects.count()
 
-    def test_no_sms_of_the_history_is_sent(self, sent):
-        assert sent == []
+    def test_no_sms_of_the_history_is_sent(self, accepted_sms):
+        assert accepted_sms == []
 
     def test_there_are_jobs_in_every_status_and_most_are_closed(self):
         counts = Job.objects.count_by_status()
