@@ -4,6 +4,7 @@ from typing import Any
 import django
 from celery import Celery
 from celery.signals import beat_init, setup_logging, worker_init
+from django.apps import apps
 from django.core.exceptions import ImproperlyConfigured
 from kombu.transport import TRANSPORT_ALIASES
 
@@ -39,5 +40,6 @@ def require_safe_settings(**kwargs: Any) -> None:
 def add_scheduled_jobs(sender: Celery, **kwargs: Any) -> None:
     from common.celery_tasks import schedule_jobs
 
-    django.setup()
+    if not apps.ready:
+        django.setup()  # a second time, it would reset the logging
     schedule_jobs(sender)
