@@ -30,12 +30,14 @@ def import_new_jobs(*, at: datetime, has_time_left: HasTimeLeft = unlimited) -> 
 
     :raises ClientUnavailable: the jobs imported so far stay.
     """
-    watermark = ImportCursor.objects.current().highest_id
-    imported, after = 0, client_database.id_before(watermark, rows=LOOK_BACK)
+    cursor = ImportCursor.objects.current()
+    imported, after = 0, cursor.highest_id
+    if cursor.watermark is not None:
+        after = client_database.id_before(cursor.watermark, rows=LOOK_BACK)
     while (batch := client_database.scan_new_jobs(after=after, size=BATCH_SIZE)).end is not None:
         imported += import_batch(batch, at=at)
         after = batch.end
-        if after > watermark and not has_time_left():
+        if after > cursor.highest_id and not has_time_left():
             return imported
     _complete_import(at=at)
     return imported
