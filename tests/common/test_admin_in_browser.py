@@ -70,6 +70,8 @@ def test_pages_draw_their_charts_without_errors_in_the_console(live_server, sess
         pages = []
         for path in PAGES:
             page.goto(live_server.url + path, wait_until="networkidle")
+            if path == "/admin/":
+                page.wait_for_function(f"{DRAWN} === 4")
             pages.append(
                 (
                     page.evaluate(DRAWN),
