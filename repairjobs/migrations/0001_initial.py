@@ -212,7 +212,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'indexes': [models.Index(fields=['received_at', 'id'], name='payment_order')],
-                'constraints': [models.CheckConstraint(condition=models.Q(('amount_hundredths__gt', 0)), name='payment_amount_is_positive'), models.CheckConstraint(condition=models.Q(('currency__regex', '^[A-Z]{3}$')), name='payment_currency_is_a_code')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('amount_hundredths__gte', 0)), name='payment_amount_is_not_negative'), models.CheckConstraint(condition=models.Q(('currency__regex', '^[A-Z]{3}$')), name='payment_currency_is_a_code')],
             },
         ),
         migrations.CreateModel(

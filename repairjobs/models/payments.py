@@ -34,7 +34,9 @@ class Payment(models.Model):
     class Meta:
         constraints = [
             models.CheckConstraint(
-                condition=models.Q(amount_hundredths__gt=0), name="payment_amount_is_positive"
+                # A repair under warranty may be paid with 0.00.
+                condition=models.Q(amount_hundredths__gte=0),
+                name="payment_amount_is_not_negative",
             ),
             models.CheckConstraint(
                 condition=models.Q(currency__regex=r"^[A-Z]{3}$"),

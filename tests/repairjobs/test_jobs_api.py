@@ -148,6 +148,11 @@ class TestPayments:
         assert responses[0].json() == responses[1].json() == PAYMENT
         assert driver.ledger_of(123).count("EVENT payment P-1 received") == 1
 
+    def test_a_payment_of_nothing_is_recorded(self, api, job):
+        response = self.post(api, amount="0.00")
+
+        assert (response.status_code, response.json()["amount"]) == (201, "0.00")
+
     def test_a_known_reference_with_other_content_is_a_conflict(self, api, job):
         ClientJobFactory(job_id=124)
         driver.import_jobs()
