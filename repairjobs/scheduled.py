@@ -3,7 +3,6 @@
 import logging
 import random
 from datetime import datetime
-from functools import partial
 
 from django.conf import settings
 from django.utils import timezone
@@ -39,9 +38,18 @@ def follow_jobs(*, at: datetime, has_time_left: HasTimeLeft) -> Counts:
     return {"changed": job_sync.sync_jobs(at=at, start=start, has_time_left=has_time_left)}
 
 
-def run_tasks(kind: type[TaskKind], *, at: datetime, has_time_left: HasTimeLeft) -> Counts:
-    """Run the outbox tasks of a kind that are due."""
-    return {"tried": run_outbox(kind, clock=timezone.now, has_time_left=has_time_left)}
+def outbox_job(kind: type[TaskKind]) -> ScheduledJob:
+    """Return the job that runs the outbox tasks of a kind."""
+
+    def run(*, at: datetime, has_time_left: HasTimeLeft) -> Counts:
+        return {"tried": run_outbox(kind, clock=timezone.now, has_time_left=has_time_left)}
+
+    return ScheduledJob(
+        name=f"run_{kind.name}_outbox",
+        run=run,
+        every=settings.OUTBOX_SECONDS,
+        time_limit=settings.OUTBOX_TIME_LIMIT,
+    )
 
 
 def reconcile_jobs(*, at: datetime, has_time_left: HasTimeLeft) -> Counts:
@@ -88,15 +96,7 @@ SCHEDULED_JOBS = [
         expected_errors=(ClientUnavailable,),
     ),
     # One job per kind: a slow outside system delays only its own kind.
-    *(
-        ScheduledJob(
-            name=f"run_{kind.name}_outbox",
-            run=partial(run_tasks, kind),
-            every=settings.OUTBOX_SECONDS,
-            time_limit=settings.OUTBOX_TIME_LIMIT,
-        )
-        for kind in TASK_KINDS
-    ),
+    *(outbox_job(kind) for kind in TASK_KINDS),
     ScheduledJob(
         name="reconcile_jobs",
         run=reconcile_jobs,

@@ -94,8 +94,9 @@ class Stack:
         return environment(folder) | variables | FASTER | {"DATA_DIR": str(folder), "PATH": path}
 
     def here(self, name: str, words: list[str]) -> list[str]:
-        """Return a command with the container's port on this machine."""
-        return [word.replace("8000", self.url(name).rpartition(":")[2]) for word in words]
+        """Return a command that listens on a port of this machine only."""
+        port = self.url(name).rpartition(":")[2]
+        return [word.replace("8000", port).replace("0.0.0.0", "127.0.0.1") for word in words]
 
     def start(self, service: str, name: str | None = None):
         """Start the service as a process. Another name starts a second process of it."""
