@@ -40,10 +40,10 @@ fix: .venv/tests  ## fix style and format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: .venv/tests  ## measure speed against a naive way and the database's own limit
+bench: .venv/tests  ## compare the speed with simple code and with the database's own limit
 	$(BIN)/python -m benchmarks
 
-screenshots: .venv/tests  ## take the README's pictures again, in chromium
+screenshots: .venv/tests  ## take the README's screenshots again, with Chromium
 	@$(BIN)/python docs/screenshots.py
 
 shell: .venv/runs  ## open a Python shell with the models

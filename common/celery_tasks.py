@@ -33,7 +33,7 @@ def schedule_jobs(app: Celery) -> None:
         for job in service.scheduled_jobs():
             if job.every is not None:
                 name = task_name(service.name, job)
-                # A message is obsolete once the next one is due.
+                # When the next message is due, the previous one is obsolete.
                 app.add_periodic_task(job.every, app.signature(name), name=name, expires=job.every)
 
 

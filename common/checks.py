@@ -1,4 +1,4 @@
-"""System checks of settings that would lose data or do work twice."""
+"""System checks for settings that could lose data or do work twice."""
 
 import re
 from typing import Any
@@ -14,7 +14,8 @@ DEFAULT_VISIBILITY_TIMEOUTS = {"redis": 3600, "rediss": 3600, "sentinel": 3600, 
 
 
 def reject_unsafe_settings() -> None:
-    """
+    """Run the checks of the settings.
+
     :raises ImproperlyConfigured: with all errors that SILENCED_CHECKS does not silence.
     """
     messages = [

@@ -47,7 +47,7 @@ class Response:
         try:
             return json.loads(self.body)
         except (ValueError, RecursionError) as error:
-            raise RemoteServiceUnavailable(f"{self.request} did not answer JSON") from error
+            raise RemoteServiceUnavailable(f"{self.request} did not return JSON") from error
 
     @property
     def next_parameters(self) -> dict[str, str] | None:
@@ -62,11 +62,12 @@ class Response:
         try:
             return dict(parse_qsl(urlsplit(self.links["next"]["url"]).query))
         except ValueError as error:
-            raise RemoteServiceUnavailable(f"{self.request} gave a bad next link") from error
+            reason = f"{self.request} returned an invalid next link"
+            raise RemoteServiceUnavailable(reason) from error
 
     @property
     def date(self) -> datetime | None:
-        """The time of the response by the service's own clock, if it says so."""
+        """The time of the response by the service's own clock, from its ``Date`` header."""
         try:
             return parsedate_to_datetime(self.headers["Date"]).astimezone(UTC)
         except (KeyError, ValueError, OverflowError):
@@ -165,15 +166,16 @@ class HttpClient:
 
     def _read_body(self, response: requests.Response, request: str, deadline: float) -> bytes:
         body = bytearray()
-        # read1 returns the bytes that have arrived. read would wait for a full chunk, and a server
-        # that sends a byte now and then would keep it from reaching the deadline check.
+        # read1 returns the bytes that have arrived. read would wait for a full chunk: if a server
+        # sent its bytes very slowly, the deadline would not be checked in time.
         while chunk := response.raw.read1(CHUNK_BYTES, decode_content=True):
             body += chunk
             if len(body) > self._max_bytes:
-                raise RemoteServiceUnavailable(f"{request} answered over {self._max_bytes} bytes")
+                reason = f"{request} returned more than {self._max_bytes} bytes"
+                raise RemoteServiceUnavailable(reason)
             if time.monotonic() > deadline:
                 limit = f"{self._timeouts.total:g} seconds"
-                raise RemoteServiceUnavailable(f"{request} took over {limit}")
+                raise RemoteServiceUnavailable(f"{request} took more than {limit}")
         return bytes(body)
 
     def require_success(self, response: Response) -> Response:

@@ -15,7 +15,8 @@ from limits.strategies import FixedWindowRateLimiter
 
 logger = logging.getLogger(__name__)
 
-# While Redis is unavailable each process counts alone, and tries Redis again after this time.
+# While Redis is unavailable, each process counts its own requests. After this time it tries Redis
+# again.
 RETRY_SECONDS = 10.0
 SHARED_OPTIONS = {"socket_timeout": 0.25, "socket_connect_timeout": 0.25}
 
@@ -26,7 +27,7 @@ def _rate(text: str) -> RateLimitItem:
 
 
 class RateLimiter:
-    """Counts requests in fixed windows, in this process or in a Redis that processes share."""
+    """Counts requests in fixed windows, in this process or in a shared Redis database."""
 
     def __init__(self, url: str = "") -> None:
         self._local = FixedWindowRateLimiter(storage_from_string("memory://"))
@@ -67,7 +68,7 @@ def rate_limiter() -> RateLimiter:
 
 
 def client_address(environ: Mapping[str, Any]) -> str:
-    """Return the caller's IP address: the proxy's report if ``TRUST_PROXY``, else the peer."""
+    """Return the caller's IP address, with ``TRUST_PROXY`` from the proxy's header."""
     reported = ""
     if settings.TRUST_PROXY:
         reported = str(environ.get("HTTP_X_FORWARDED_FOR", "")).rpartition(",")[2].strip()

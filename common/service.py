@@ -1,4 +1,4 @@
-"""What a service registers with the project, in its ``apps.py``."""
+"""The base class of a service's app config. A service registers itself in its ``apps.py``."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
@@ -21,7 +21,7 @@ class AdminPage(NamedTuple):
     """A list in the admin that the navigation links to."""
 
     model: str  # lower case
-    icon: str  # a name from Material Symbols, which unfold ships
+    icon: str  # a name from Material Symbols, which unfold includes
 
     def with_app(self, label: str) -> "AdminPage":
         return self._replace(model=f"{label}.{self.model}")
@@ -37,13 +37,13 @@ class ServiceConfig(AppConfig):
     summary: ClassVar[str]
     # Pages that the index links to: (title, path).
     links: ClassVar[list[tuple[str, str]]]
-    # Examples for a terminal: (what it does, arguments of curl). {url} is this process's URL.
+    # Examples for a terminal: (description, arguments of curl). {url} is this process's URL.
     commands: ClassVar[list[tuple[str, str]]] = []
     # Lists for the admin's navigation, the most important first.
     admin_pages: ClassVar[list[AdminPage]] = []
     # OpenAPI: an example for each required parameter, by the parameter's name.
     parameter_examples: ClassVar[Mapping[str, Any]] = {}
-    # The permission without which names and phone numbers are masked.
+    # Users without this permission see only masked names and phone numbers.
     personal_data_permission: ClassVar[str | None] = None
 
     def scheduled_jobs(self) -> "list[ScheduledJob]":
@@ -59,11 +59,11 @@ class ServiceConfig(AppConfig):
         raise NotImplementedError
 
     def health_checks(self) -> Mapping[str, bool]:
-        """Return whether each database outside ``DATABASES`` can be reached, by name."""
+        """Return for each database outside ``DATABASES``, by name, whether it is available."""
         return {}
 
     def gauges(self) -> Mapping[str, tuple[str, float]]:
-        """Return Prometheus gauges: name to (documentation, value)."""
+        """Return Prometheus gauges by name: (documentation, value)."""
         return {}
 
     def admin_widgets(self, *, can_view: CanView, at: datetime) -> Iterable[Widget]:

@@ -1,4 +1,4 @@
-"""Time budgets: work in small steps checks after each step whether time is left."""
+"""Time budgets. A long job works in small steps and checks after each step if time is left."""
 
 import time
 from collections.abc import Callable
@@ -7,7 +7,7 @@ HasTimeLeft = Callable[[], bool]
 
 
 def unlimited() -> bool:
-    """Return True: work until everything is done."""
+    """Return True. A job with this check works until everything is done."""
     return True
 
 

@@ -41,5 +41,5 @@ def add_scheduled_jobs(sender: Celery, **kwargs: Any) -> None:
     from common.celery_tasks import schedule_jobs
 
     if not apps.ready:
-        django.setup()  # a second time, it would reset the logging
+        django.setup()  # a second call would reset the logging
     schedule_jobs(sender)

@@ -14,13 +14,13 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 Environ = dict[str, Any]
 Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 
-# One byte more than any view accepts. The rest of a larger body is read and dropped.
+# One byte more than any view accepts. The rest of a larger body is read and discarded.
 MAX_BUFFERED_BYTES = 16 * 1024 * 1024 + 1
 CHUNK_BYTES = 64 * 1024
 
 
 def sanitize_request(application: Application) -> Application:
-    """Fix headers that make Django fail before it calls a view, and chunked bodies."""
+    """Fix chunked bodies, and headers that make Django fail before it calls a view."""
 
     def sanitized(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         if not is_parsable(environ.get("CONTENT_TYPE", "")):

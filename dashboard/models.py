@@ -41,7 +41,7 @@ class Counts(NamedTuple):
 class Measure(NamedTuple):
     """A number that reports show, with its names.
 
-    The SQL of the totals, the report, CSV, the OpenAPI schema, the page and the admin read them.
+    Totals, reports, CSV, OpenAPI, the page and the admin use these names.
     """
 
     name: str  # an attribute of Counts; also the JSON key, the CSV column and the CSS class
@@ -61,7 +61,7 @@ MEASURES = [
 
 
 class Event(models.Model):
-    """Our copy of an event of the provider: one room-night booked or cancelled."""
+    """Our copy of an event of the provider: a booking or a cancellation of one room-night."""
 
     id = models.BigIntegerField(primary_key=True)  # the provider's
     hotel_id = models.BigIntegerField()
@@ -85,7 +85,7 @@ class Event(models.Model):
 
 class RejectedEventQuerySet(models.QuerySet["RejectedEvent"]):
     def record(self, reasons: Mapping[str, str], *, at: datetime) -> int:
-        """Store each content with its reason once. Return how many are new."""
+        """Store rejected contents with their reasons. Return how many contents are new."""
         rows = {digest(content): content for content in reasons}
         for known in self.filter(digest__in=rows).values_list("digest", flat=True):
             del rows[known]
@@ -118,9 +118,10 @@ def digest(content: str) -> str:
 
 
 class TotalKey(NamedTuple):
-    """What a daily total counts.
+    """The unique key of a daily total.
 
-    ``date_basis`` is a plain string, as a :class:`DateBasis` has another hash than its value.
+    ``date_basis`` is a plain string, because the hash of a :class:`DateBasis` differs from the hash
+    of its value.
     """
 
     hotel_id: int
@@ -147,7 +148,7 @@ class DailyTotalQuerySet(models.QuerySet["DailyTotal"]):
         return {total.key: total.counts for total in self.iterator()}
 
     def first_hotels(self, limit: int) -> list[int]:
-        """Return the lowest ids of hotels that have totals, each found by one step in the index."""
+        """Return the lowest ids of hotels that have totals, by one short index query per id."""
         hotels: list[int] = []
         ids = self.order_by("hotel_id").values_list("hotel_id", flat=True)
         hotel_id = ids.first()
@@ -160,7 +161,7 @@ class DailyTotalQuerySet(models.QuerySet["DailyTotal"]):
         return self._days().first()
 
     def first_years(self, limit: int) -> list[int]:
-        """Return the first years that have totals, each found by one step in the index."""
+        """Return the first years that have totals, by one short index query per year."""
         years: list[int] = []
         day = self.first_day()
         while day is not None and len(years) < limit:
@@ -212,11 +213,11 @@ class IngestionQuerySet(models.QuerySet["Ingestion"]):
         return self.filter(pk=1).first() or Ingestion(pk=1)
 
     def locked(self) -> "Ingestion":
-        """Return the state and lock it until the transaction ends. Every writer of events waits."""
+        """Return the state, locked until the transaction ends. Other writers wait."""
         return self.select_for_update().get_or_create(pk=1)[0]
 
     def acquire_lease(self, duration: timedelta) -> UUID | None:
-        """Reserve ingestion for one run. Return None if another run has it."""
+        """Reserve ingestion for one run. Return the lease, or None if another run has a lease."""
         self.get_or_create(pk=1)
         is_free = models.Q(leased_until=None) | models.Q(leased_until__lt=Now())
         lease = uuid4()
@@ -240,17 +241,17 @@ class Ingestion(models.Model):
         null=True, help_text="All events that the provider recorded up to here are stored."
     )
     next_recorded_through = models.DateTimeField(
-        null=True, help_text="Next value of `recorded_through`, while its pass is unfinished."
+        null=True, help_text="`recorded_through` gets this value at the end of the current pass."
     )
     scan_position = models.DateTimeField(
         null=True,
-        help_text="Timestamp up to which the unfinished pass, or the rotation over all events, "
-        "has read.",
+        help_text="The next run continues the unfinished pass, or the repeated reading of all "
+        "events, at this timestamp.",
     )
     completed_at = models.DateTimeField(
         null=True, help_text="Start of the last run that finished without an error."
     )
-    lease = models.UUIDField(null=True, help_text="The current run.")
+    lease = models.UUIDField(null=True, help_text="Identifies the current run.")
     leased_until = models.DateTimeField(
         null=True, help_text="No other run starts before this time (clock of the database)."
     )
@@ -273,5 +274,5 @@ class Ingestion(models.Model):
 
 
 def _now_plus(duration: timedelta) -> Any:
-    """Return an SQL expression, so that the clock of the database decides."""
+    """Return the instant after this duration, by the database's clock."""
     return models.ExpressionWrapper(Now() + duration, output_field=models.DateTimeField())

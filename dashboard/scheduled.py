@@ -1,4 +1,4 @@
-"""What runs when: the table that Celery beat, AWS Lambda and ``manage.py run_job`` read."""
+"""The scheduled jobs, in one table for Celery beat, AWS Lambda and ``manage.py run_job``."""
 
 from dataclasses import asdict
 from datetime import datetime
@@ -15,7 +15,7 @@ def ingest_events(*, at: datetime, has_time_left: HasTimeLeft) -> Counts:
     """Copy the events that the data provider has reported since the last run."""
     result = ingestion.ingest_events(at=at, has_time_left=has_time_left)
     if not (result.stored or result.rejected or result.already_running):
-        return {}  # every run reads some known events again, which needs no log line
+        return {}  # no log line: every run reads some known events again
     return asdict(result)
 
 

@@ -1,4 +1,4 @@
-"""The dashboard's part of the admin index: bookings of the last days, and rejected events."""
+"""The app's widgets for the admin's overview page: recent bookings and rejected events."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -43,8 +43,8 @@ def _bookings(at: datetime) -> Iterator[Widget]:
         f"Room-nights of {CHART_DAYS} days, by day of booking",
         [f"{day:%d %b}" for day in days],
         {
-            "Booked": [each.bookings for each in counts],
-            "Cancelled": [each.cancellations for each in counts],
+            "Booked": [day.bookings for day in counts],
+            "Cancelled": [day.cancellations for day in counts],
         },
     )
 
@@ -54,7 +54,7 @@ def _rejected_events() -> StatTile:
     return StatTile(
         "Rejected events",
         f"{count:,}" if count <= MAX_COUNTED else f"over {MAX_COUNTED:,}",
-        "Look at them and retry." if count else "none",
+        "Check and retry them." if count else "none",
         link=reverse("admin:dashboard_rejectedevent_changelist"),
         is_alarm=count > 0,
     )

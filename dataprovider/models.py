@@ -6,13 +6,13 @@ from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.sql.compiler import SQLCompiler
 
-# Ids that this service generates start here, so that they never equal an id of a feed.
+# Generated ids start here, so that they never equal an id that a client chose.
 FIRST_GENERATED_ID = 1_000_000_000_000
 
 # Room ids that the API returns as numbers.
 WHOLE_NUMBER = re.compile(r"0|-?[1-9][0-9]*")
 
-# What a client reports about an event. A repeated report must equal the stored one in all of it.
+# The content of an event. If a client reports an event again, these fields must have equal values.
 CONTENT_FIELDS = ("hotel_id", "timestamp", "rpg_status", "room_id", "night_of_stay")
 API_FIELDS = ("id", *CONTENT_FIELDS)
 
@@ -76,7 +76,7 @@ def format_room_id(room_id: str) -> int | str:
 
 
 def generate_event_id(at: datetime) -> int:
-    """Return an id for an event without one: the microseconds from 1970 to ``at``."""
+    """Return an id for an event without an id: the microseconds from 1970 to ``at``."""
     return max(FIRST_GENERATED_ID, int(at.timestamp() * 1_000_000))
 
 
@@ -100,7 +100,7 @@ class EventJSON(models.Func):
             seconds = "'YYYY-MM-DD\"T\"HH24:MI:SS.US'"
             timestamp = f"to_char({timestamp} AT TIME ZONE 'UTC', {seconds})"
             timestamp = f"replace({timestamp}, '.000000', '')"
-            # Most room ids are numbers. The first test takes a third of the time of the pattern.
+            # Most room ids are numbers. The first test is three times as fast as the pattern.
             room = (
                 f"CASE WHEN ltrim({room}, '0123456789') = '' AND left({room}, 1) > '0' "
                 f"OR {room} ~ '^({WHOLE_NUMBER.pattern})$' "

@@ -1,4 +1,4 @@
-"""What runs when: the table that Celery beat, AWS Lambda and ``manage.py run_job`` read."""
+"""The scheduled jobs, in one table for Celery beat, AWS Lambda and ``manage.py run_job``."""
 
 import random
 from datetime import datetime

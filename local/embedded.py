@@ -32,7 +32,7 @@ def broker_options(folder: Path) -> dict[str, Any]:
 
 
 def load_or_create_secret(path: Path, *, bytes: int = 48) -> str:
-    """Return the secret in this file. Create it first if needed, readable only by its owner."""
+    """Return the secret in this file. If there is none, create it, readable only by its owner."""
     if not path.exists():
         # Linking fails if the file exists, so processes that start together use the same secret.
         draft = path.with_suffix(f".{os.getpid()}")

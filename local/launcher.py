@@ -22,7 +22,7 @@ from honcho.manager import Manager
 
 from common.checks import reject_unsafe_settings
 
-# A worker needs up to seven seconds to stop. Honcho's default is to kill it after five.
+# A worker needs up to seven seconds to stop. By default, Honcho would kill it after five seconds.
 honcho.manager.KILL_WAIT = 25
 
 
@@ -80,7 +80,7 @@ def is_free(port: int) -> bool:
 
 
 def prepare() -> None:
-    """Migrate the databases, and fill new ones with demo data."""
+    """Migrate the databases, and fill new databases with demo data."""
     from django.conf import settings
     from django.core.management import call_command
 
@@ -127,7 +127,7 @@ def greet() -> None:
 
 
 def admin_credentials() -> str:
-    """Return name and password of the demo's administrator. Create the user first if needed."""
+    """Return name and password of the demo's administrator. Create the user if there is none."""
     from django.conf import settings
     from django.contrib.auth.models import User
 
@@ -160,8 +160,8 @@ def temporary_web_server(port: int, service: str) -> Iterator[None]:
     :raises RuntimeError: if the server does not start.
     """
     granian = shlex.split(commands(port, [service])["web"])
-    open_to_all = {"SERVICES": service, "API_KEYS_REQUIRED": "false", "RATE_LIMIT": "off"}
-    with subprocess.Popen(granian, env=os.environ | open_to_all) as web:  # noqa: S603
+    variables = {"SERVICES": service, "API_KEYS_REQUIRED": "false", "RATE_LIMIT": "off"}
+    with subprocess.Popen(granian, env=os.environ | variables) as web:  # noqa: S603
         try:
             deadline = time.monotonic() + START_SECONDS
             while is_free(port):

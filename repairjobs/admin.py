@@ -50,7 +50,7 @@ from repairjobs.services.outbox.runner import retry_task
 MIN_DIGITS = 9
 # Letters and digits, at least one of each. A job id has no letters, a name has no digits.
 POSTCODE = re.compile(r"(?=.*[0-9])(?=.*[A-Za-z])[A-Za-z0-9]{2,10}")
-# The filter "Needs attention" shows at most so many jobs. The API lists all of them.
+# The filter "Needs attention" shows at most this many jobs. The API lists all of them.
 MAX_FLAGGED = 1_000
 
 

@@ -14,12 +14,12 @@ from repairjobs.models import Job, JobTransaction, OutboxTask, Part, Payment, Sm
 from repairjobs.services.attention import Flag, flags, unseen_flags
 from repairjobs.services.masking import mask, mask_document, mask_number
 
-# Rows of each kind on the page. The lists of the admin show the others.
+# Maximum rows of each kind on the page. The lists of the admin show all rows.
 MAX_ROWS = 500
 
 
 class TimelineEntry(NamedTuple):
-    """Something that happened to a job."""
+    """A ledger line, a payment or an SMS of a job."""
 
     at: datetime
     icon: str
@@ -28,7 +28,7 @@ class TimelineEntry(NamedTuple):
 
 
 class JobPage(NamedTuple):
-    """What the template needs in addition to the job's fields."""
+    """The content of the page in addition to the job's fields."""
 
     unseen_flags: Sequence[Flag]
     seen_flags: Sequence[Flag]

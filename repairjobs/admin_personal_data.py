@@ -18,7 +18,7 @@ def sees_personal_data(request: HttpRequest) -> bool:
 
 
 class PersonalDataAdmin(ReadOnlyAdmin):
-    """Rows about customers. Users without the permission for personal data see masks."""
+    """Rows with personal data. Users without the permission for it see masked values."""
 
     # The fields with personal data, each with the function that masks it.
     masks: ClassVar[Mapping[str, Callable[[str | None], str]]]
@@ -44,7 +44,7 @@ class PersonalDataAdmin(ReadOnlyAdmin):
         return [name for name in names if name.removeprefix("=") not in self.masks]
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
-        # The results of a filter in the URL would reveal what the page masks.
+        # The results of a filter in the URL would reveal masked values.
         if lookup.partition("__")[0] in self.masks and not sees_personal_data(request):
             return False
         return bool(super().lookup_allowed(lookup, value, request))

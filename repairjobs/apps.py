@@ -14,7 +14,7 @@ class RepairJobsConfig(ServiceConfig):
     default = True
     name = "repairjobs"
     verbose_name = "Repair jobs"
-    summary = "Imports repair jobs from a client's system, texts the customers and writes back."
+    summary = "Imports a client's repair jobs, texts the customers and writes statuses back."
     links = [
         ("Jobs", "/jobs"),
         ("Jobs that need attention", "/jobs?attention=true"),
@@ -74,7 +74,7 @@ class RepairJobsConfig(ServiceConfig):
         return {
             "repairjobs_under_way": ("Jobs under way.", float(Job.objects.under_way().count())),
             "repairjobs_outbox_pending": (
-                "Outbox tasks that are not done yet, with dead letters.",
+                "Outbox tasks that are not done, including dead letters.",
                 float(OutboxTask.objects.count()),
             ),
             "repairjobs_dead_letters": (
@@ -89,7 +89,7 @@ class RepairJobsConfig(ServiceConfig):
 
 
 def forbid_client_migrations(using: str, plan: Sequence[Any], **rest: Any) -> None:
-    """Stop a migration of the client's database: it would create ``django_migrations`` there."""
+    """Reject migrations of the client's database. They would create ``django_migrations`` there."""
     if using in settings.FOREIGN_DATABASES and plan:
         raise CommandError(
             f"The database {using!r} belongs to the client and must not be migrated. "

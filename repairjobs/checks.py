@@ -21,7 +21,7 @@ def check_leases(**kwargs: Any) -> list[CheckMessage]:
         problems.append(
             Error(
                 f"The outbox lease ({lease:.0f} s) is not longer than a worker's time limit "
-                f"({limit:.0f} s); running tasks could be claimed by another worker.",
+                f"({limit:.0f} s). Another worker could claim tasks that are still running.",
                 hint="Raise OUTBOX_LEASE_SECONDS.",
                 id="repairjobs.E001",
             )
@@ -31,15 +31,16 @@ def check_leases(**kwargs: Any) -> list[CheckMessage]:
             Error(
                 f"Celery kills a worker after {limit:.0f} s, but a run of the outbox may take "
                 f"{longest_run:.0f} s.",
-                hint="Lower VONAGE_TIMEOUT or raise OUTBOX_LEASE_SECONDS, and so the limit.",
+                hint="Lower VONAGE_TIMEOUT, or raise the limit by raising OUTBOX_LEASE_SECONDS.",
                 id="repairjobs.E002",
             )
         )
     if slot_wait + 2 * settings.VONAGE_TIMEOUT > lease:
         problems.append(
             Error(
-                f"Sending an SMS may take {settings.VONAGE_TIMEOUT} s to connect and as long for "
-                f"the response, but its lease ends after {lease:.0f} s.",
+                f"An SMS may take {settings.VONAGE_TIMEOUT} s to connect and "
+                f"{settings.VONAGE_TIMEOUT} s for the response, but its lease ends after "
+                f"{lease:.0f} s.",
                 hint="Lower VONAGE_TIMEOUT or raise OUTBOX_LEASE_SECONDS.",
                 id="repairjobs.E003",
             )

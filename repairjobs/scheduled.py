@@ -55,7 +55,7 @@ def outbox_job(kind: type[TaskKind]) -> ScheduledJob:
 def reconcile_jobs(*, at: datetime, has_time_left: HasTimeLeft) -> Counts:
     """Compare client, jobs and documents. Log the differences that a second comparison confirms.
 
-    The second comparison leaves out work that was in progress during the first.
+    The second comparison excludes differences of work that was only in progress.
     """
     compared: list[int] = []
     start = Job.objects.all().random_id()

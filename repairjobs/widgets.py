@@ -10,7 +10,7 @@ from repairjobs.integrations.documents import document_store
 from repairjobs.integrations.documents.base import DocumentsUnavailable
 from repairjobs.models import Job, JobStatus, OutboxTask, Sms, SmsState
 
-# Counting stops here: the exact number of more rows does not matter.
+# Rows are counted only up to this number, so that counting stays fast.
 MAX_COUNTED = 1_000
 SMS_DAYS = timedelta(days=30)
 
@@ -38,7 +38,7 @@ def _attention() -> StatTile:
         count = document_store().count_attention(limit=MAX_COUNTED)
     except DocumentsUnavailable:
         return StatTile(title, "–", "the document database is unavailable", is_alarm=True)
-    note = "jobs that a person must look at"
+    note = "jobs that a person must check"
     return StatTile(title, _format_count(count), note, link=link, is_alarm=count > 0)
 
 

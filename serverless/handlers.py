@@ -18,7 +18,7 @@ Result = Mapping[str, Any]
 
 
 class Context(Protocol):
-    """The part of the runtime's context object that is used."""
+    """The part of the runtime's context object that the handlers use."""
 
     def get_remaining_time_in_millis(self) -> int: ...
 
@@ -35,9 +35,9 @@ class TimeoutTooShort(Exception):
 
 
 def __getattr__(name: str) -> Handler:
-    """Create the handler that the runtime looks up: ``http`` or the name of a scheduled job.
+    """Create a handler when the runtime imports it: ``http`` or the name of a scheduled job.
 
-    Created on demand, so that a function imports only the modules that its handler needs.
+    A function then imports only the modules that its handler needs.
     """
     if name.startswith("_"):
         raise AttributeError(name)

@@ -9,7 +9,7 @@ def read_settings(secret: str) -> dict[str, str]:
     """Return the settings that a secret contains as a JSON object of strings.
 
     :param secret: the ARN.
-    :raises ValueError: if the secret contains anything else.
+    :raises ValueError: if the secret has a different format.
     """
     client = get_session().create_client("secretsmanager")
     values = json.loads(client.get_secret_value(SecretId=secret)["SecretString"])

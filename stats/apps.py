@@ -19,7 +19,7 @@ class StatsConfig(ServiceConfig):
     ]
     commands = [
         (
-            "Record a message. Send it twice: it counts once.",
+            "Record a message. If you send it twice, it is counted once.",
             "{url}/messages -H 'Content-Type: application/json' -d '"
             '{"customerId": 1, "type": "A", "amount": "0.012", '
             '"uuid": "a596b362-08be-419f-8070-9c3055566e7c"}\'',

@@ -29,7 +29,7 @@ class MessageData(NamedTuple):
     type: str
     amount_thousandths: int
     timestamp: datetime
-    has_sender_timestamp: bool = True  # False: the sender gave none, and this service chose it
+    has_sender_timestamp: bool = True  # False: this service set the timestamp
 
 
 class MessageQuerySet(models.QuerySet["Message"]):
@@ -107,13 +107,13 @@ class PeriodStart(Trunc):
 class Interval(ABC):
     """A way to split the rows of a report by time.
 
-    A period is identified by its first day. The serializer, the JSON, the page and OpenAPI read
-    all that they need from here: to add an interval, write a subclass and list it in INTERVALS.
+    A period is identified by its first day. To add an interval, write a subclass and add it to
+    INTERVALS. The serializer, the JSON, the page and OpenAPI need no change.
     """
 
     name: ClassVar[str]  # the value of ``interval=``, and the key of a period in JSON
     example: ClassVar[str]  # a period in JSON: an ISO date, cut to this length
-    max_drawn: ClassVar[int]  # number of periods that a chart has room for
+    max_drawn: ClassVar[int]  # maximum number of periods in a chart
     period: ClassVar[Combinable]  # the first day of the period, from the column ``day``
 
     @abstractmethod
@@ -172,11 +172,13 @@ class MonthInterval(Interval):
 
 
 # From the shortest to the longest.
-INTERVALS: dict[str, Interval] = {each.name: each for each in (DayInterval(), MonthInterval())}
+INTERVALS: dict[str, Interval] = {
+    interval.name: interval for interval in (DayInterval(), MonthInterval())
+}
 
 
 class ReportQuery(NamedTuple):
-    """The totals that a report shows. None does not restrict them."""
+    """The filters of a report and its interval. None means no restriction."""
 
     customer_id: int | None = None
     type: str | None = None
@@ -219,7 +221,7 @@ class DailyTotalQuerySet(models.QuerySet["DailyTotal"]):
     def summed_by(
         self, *columns: str, interval: Interval | None = None
     ) -> models.QuerySet["DailyTotal", dict[str, Any]]:
-        """Return one row per combination of these columns, split by ``period`` if there is one."""
+        """Return the sums per combination of these columns, and per period with an interval."""
         rows = self.annotate(period=interval.period) if interval else self
         keys = [*columns, "period"] if interval else columns
         sums: models.QuerySet[DailyTotal, dict[str, Any]] = rows.values(*keys).annotate(
@@ -228,7 +230,7 @@ class DailyTotalQuerySet(models.QuerySet["DailyTotal"]):
         return sums
 
     def set_total(self, sums: Sums, *, customer_id: int, type: str, day: date) -> None:
-        """Set one daily total to these sums. Delete it if they count no messages."""
+        """Set one daily total to these sums. Delete it if there are no messages."""
         if sums.messages:
             self.update_or_create(
                 customer_id=customer_id, type=type, day=day, defaults=sums._asdict()
@@ -275,10 +277,10 @@ class DailyTotal(models.Model):
 
 
 def format_amount(thousandths: int) -> str:
-    """Return the amount as JSON has it: 1234.567."""
+    """Return the amount in the format of JSON: 1234.567."""
     return f"{thousandths // 1000}.{thousandths % 1000:03}"
 
 
 def format_amount_grouped(thousandths: int) -> str:
-    """Return the amount as pages show it: 1,234.567."""
+    """Return the amount in the format of pages: 1,234.567."""
     return f"{thousandths // 1000:,}.{thousandths % 1000:03}"

@@ -1,4 +1,4 @@
-"""The app's part of the admin's front page: messages and amounts, from the totals."""
+"""The app's widgets for the admin's overview page: messages and amounts, from the totals."""
 
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
@@ -18,23 +18,23 @@ def admin_widgets(*, can_view: CanView, at: datetime) -> Iterator[Widget]:
     days = [today - timedelta(days=back) for back in range(CHART_DAYS - 1, -1, -1)]
     sums_by_day = DailyTotal.objects.between(days[0], today).by_day()
     sums = [sums_by_day.get(day, NO_MESSAGES) for day in days]
-    *_, of_yesterday, of_today = sums
+    *_, sums_yesterday, sums_today = sums
     yield StatTile(
         "Messages today",
-        f"{of_today.messages:,}",
-        f"yesterday {of_yesterday.messages:,}",
+        f"{sums_today.messages:,}",
+        f"yesterday {sums_yesterday.messages:,}",
         link=_list_link(today),
     )
     yield StatTile(
         "Amount today",
-        format_amount_grouped(of_today.amount_thousandths),
-        f"yesterday {format_amount_grouped(of_yesterday.amount_thousandths)}",
+        format_amount_grouped(sums_today.amount_thousandths),
+        f"yesterday {format_amount_grouped(sums_yesterday.amount_thousandths)}",
         link=_list_link(today),
     )
     yield Chart(
         f"Messages of the last {CHART_DAYS} days",
         [f"{day:%d %b}" for day in days],
-        {"Messages": [each.messages for each in sums]},
+        {"Messages": [day.messages for day in sums]},
     )
 
 

@@ -36,7 +36,7 @@ class ReadOnlyChangeList(ChangeList):  # type: ignore[misc]
         self.full_result_count = self.result_count
 
     def date_steps(self) -> list[dict[str, str]]:
-        """Return links that filter the list by dates. The first one leads back."""
+        """Return links that filter the list by dates, first the link back to a longer period."""
         links = self._date_links()
         bounds = [f"{self.date_hierarchy}__"]
         steps = [*([links.back] if links.back else []), *links.choices]
@@ -84,7 +84,7 @@ class StrictChoiceFilter(SimpleListFilter):
 
 
 class BaseAdmin(ModelAdmin):  # type: ignore[misc]
-    """The base of all admin lists. A list that ignores a filter says so."""
+    """The base of all admin lists. It shows an error if the URL has an unknown filter."""
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         # Django redirects here from a URL that it cannot parse.
@@ -97,21 +97,21 @@ class BaseAdmin(ModelAdmin):  # type: ignore[misc]
 class ReadOnlyAdmin(BaseAdmin):
     """A list without adding, changing and deleting.
 
-    In ``search_fields``, the prefix ``=`` means an exact match by index. Other fields are searched
-    for a part of the text, which reads all rows.
+    In ``search_fields``, the prefix ``=`` means an exact match by index. In other fields, the
+    search also finds a part of the text. That reads all rows.
     """
 
     change_list_template = "common/admin/change_list.html"
     paginator = BoundedPaginator
     show_full_result_count = False
-    show_facets = False  # they count rows
+    show_facets = False  # facets count rows
     list_filter_sheet = True
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[DjangosChangeList]:
         return ReadOnlyChangeList
 
     def get_sortable_by(self, request: HttpRequest) -> list[str]:
-        """Allow sorting only by the column of the default order: others have no index."""
+        """Allow sorting only by the column of the default order. Other columns have no index."""
         return [name.removeprefix("-") for name in self.get_ordering(request)[:1]]
 
     def has_add_permission(self, request: HttpRequest, *args: Any) -> bool:
@@ -124,7 +124,7 @@ class ReadOnlyAdmin(BaseAdmin):
         return False
 
     def has_resolve_permission(self, request: HttpRequest, *args: Any) -> bool:
-        """Return whether the user may run actions: with the model's *change* permission."""
+        """Return whether the user may run actions. This needs the model's *change* permission."""
         codename = get_permission_codename("change", self.opts)
         return bool(request.user.has_perm(f"{self.opts.app_label}.{codename}"))
 
@@ -147,6 +147,6 @@ def _in_any_field(model: type[Model], names: list[str], word: str) -> Q:
         try:
             condition |= Q(**{field.name: field.to_python(word)})  # type: ignore[union-attr]
         except ValidationError:
-            # Not a value of this column, such as a word in a number column.
+            # The word is not a value of this column, for example a name for a number column.
             continue
     return condition

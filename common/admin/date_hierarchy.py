@@ -1,7 +1,7 @@
 """Links that filter an admin list by year, month or day.
 
-Django's own date hierarchy queries all distinct dates, which reads every row. This one needs only
-the first and the last date, and its bounds use an index.
+Django's own date hierarchy queries all distinct dates, which reads every row. These links need only
+the first and the last date. Their filters use an index.
 """
 
 from datetime import UTC, date, datetime, timedelta
@@ -10,7 +10,7 @@ from typing import NamedTuple
 from django.db import models
 
 DAY = timedelta(days=1)
-# One row with a wrong year must not cause a thousand links.
+# Without a limit, one row with a wrong year could cause a thousand links.
 MAX_YEARS = 15
 
 Period = tuple[date, date]  # first day, day after the last day

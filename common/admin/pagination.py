@@ -6,7 +6,7 @@ from django.core.paginator import Paginator
 from django.db import connections, models
 from django.utils.functional import cached_property
 
-# Rows after these are found by a date, a filter or the search.
+# Users find later rows by a date, a filter or the search.
 MAX_COUNTED = 10_000
 
 ESTIMATES = {
@@ -35,7 +35,7 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]
 
     @cached_property
     def estimate(self) -> int | None:
-        """Return the table's estimated number of rows; None if the database keeps no estimate."""
+        """Return the table's estimated number of rows; None if the database has no estimate."""
         if not self.has_more or self.object_list.query.where:
             return None
         rows = estimated_rows(self.object_list)
@@ -45,12 +45,12 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]
 
     @cached_property
     def _counted(self) -> int:
-        # Unordered, because any rows will do.
+        # Counting needs no order.
         return self.object_list.order_by()[: MAX_COUNTED + 1].count()
 
 
 def estimated_rows(rows: models.QuerySet[Any]) -> int | None:
-    """Return the database's estimate of the table's size, or None if it keeps no estimate."""
+    """Return the database's estimate of the table's size, or None if it has no estimate."""
     connection = connections[rows.db]
     if connection.vendor not in ESTIMATES:
         return None

@@ -36,15 +36,15 @@ class GroupAdmin(DjangosGroupAdmin, BaseAdmin):
 
 @admin.register(LogEntry)
 class LogEntryAdmin(ReadOnlyAdmin):
-    list_display = ["action_time", "user", "what", "how"]
+    list_display = ["action_time", "user", "object_name", "change"]
     list_select_related = ["user", "content_type"]
     search_fields = ["object_repr"]
     ordering = ["-pk"]
 
-    @admin.display(description="What")
-    def what(self, entry: LogEntry) -> str:
+    @admin.display(description="Object")
+    def object_name(self, entry: LogEntry) -> str:
         return entry.object_repr
 
-    @admin.display(description="How")
-    def how(self, entry: LogEntry) -> str:
+    @admin.display(description="Change")
+    def change(self, entry: LogEntry) -> str:
         return entry.get_change_message()

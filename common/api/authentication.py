@@ -23,8 +23,9 @@ class ApiKeyAuthentication(BaseAuthentication):
     """``Authorization: Api-Key <key>``."""
 
     def authenticate(self, request: Request | HttpRequest) -> tuple[None, ApiKeyIdentity] | None:
-        """
-        :raises AuthenticationFailed: if there is a key and it is not valid.
+        """Return the identity of the request's API key, or None if there is no key.
+
+        :raises AuthenticationFailed: if the key is not valid.
         :raises KeyStoreUnavailable: if the key cannot be checked.
         """
         authorization: str = request.META.get("HTTP_AUTHORIZATION", "")

@@ -67,6 +67,6 @@ class BrowsableAPIRenderer(renderers.BrowsableAPIRenderer):
 
 
 def is_post_only_page(context: Mapping[str, Any]) -> bool:
-    """Return whether to show only the form: a browser opened a path that accepts only POST."""
+    """Return whether to show only the form, because the browser opened a path for POST only."""
     is_get = context["request"].method == "GET" and context["response"].status_code == 405
     return is_get and context["raw_data_post_form"] is not None

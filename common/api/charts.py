@@ -29,7 +29,7 @@ class Axis(NamedTuple):
 
 
 def axis(values: list[int], height: int) -> Axis:
-    """Return an axis that all values fit on."""
+    """Return an axis that includes all values."""
     lowest, highest = min([0, *values]), max([1, *values])
     rough = (highest - lowest) / MAX_STEPS
     power: int = 10 ** max(0, floor(log10(rough)))

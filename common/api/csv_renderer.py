@@ -11,12 +11,13 @@ from rest_framework.response import Response
 
 from common.api.json_format import JSONRenderer
 
-# The start of a formula for a spreadsheet: also after whitespace, and in full-width characters.
+# A spreadsheet runs text that starts like this as a formula, also after whitespace and in
+# full-width characters.
 FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]|[\t\r\n]")
 
 
 class Table(NamedTuple):
-    name: str  # of the file, without .csv
+    name: str  # the file's name without .csv
     columns: Sequence[str]
     rows: Iterable[Mapping[str, Any]]
 

@@ -1,4 +1,4 @@
-"""API errors in DRF's format, with the statuses that DRF itself does not have."""
+"""API errors in DRF's format, with statuses for which DRF has no exception."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -22,7 +22,10 @@ UNAVAILABLE_DETAIL = "A database is unavailable. Try again later."
 
 
 class Conflict(APIException):
-    """409: the request contradicts stored data. ``conflicts`` has both values of each field."""
+    """409: the request conflicts with stored data.
+
+    ``conflicts`` has the stored value and the sent value of each field.
+    """
 
     status_code = status.HTTP_409_CONFLICT
 
@@ -48,7 +51,11 @@ class BodyTooLarge(APIException):
 
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response | HttpResponse | None:
-    """Add to DRF's handler: 503 if a database is unavailable, and a login page for browsers."""
+    """Return the response to an exception.
+
+    Do the same as DRF's handler, but answer 503 if a database is unavailable, and answer with a
+    login page if a browser without a session opened a page.
+    """
     if isinstance(error, NotAuthenticated) and needs_login_page(context["request"], error):
         return login_page_response(context["request"])
     if is_unavailable(error):

@@ -10,9 +10,9 @@ from common.rate_limits import client_address, rate_limiter
 
 
 def is_allowed(environ: dict[str, Any], service: str) -> bool:
-    """Check API key and rate limit.
+    """Return whether the API key is valid and the rate limit allows the request.
 
-    If the request is not allowed, the caller passes it to the ordinary view, which explains why.
+    If not, the fast path must pass the request to the ordinary view, which returns the error.
     """
     caller = client_address(environ)
     if settings.API_KEYS_REQUIRED:

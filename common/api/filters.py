@@ -1,4 +1,4 @@
-"""Strict filters for query parameters. An error says which values are allowed."""
+"""Strict filters for query parameters. Errors list the allowed values."""
 
 from datetime import date, datetime
 from typing import Any
@@ -19,7 +19,8 @@ class StrictField(forms.CharField):
         super().__init__(**kwargs)
 
     def parse(self, text: str) -> Any:
-        """
+        """Parse the text of a parameter.
+
         :raises ValueError: if the text is not allowed.
         """
         raise NotImplementedError

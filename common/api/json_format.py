@@ -19,7 +19,8 @@ def _reject_constant(name: str) -> None:
 def _parse_number(text: str) -> int | float:
     """Parse a number with a point or an exponent. ``1.0`` is an integer, as in JSON Schema.
 
-    A number that only a rounded float makes whole becomes infinity, which every field rejects.
+    Return infinity if the number is whole only because a float is rounded. Every field rejects
+    infinity.
     """
     number = float(text)
     if not number.is_integer():
@@ -33,7 +34,7 @@ def _parse_number(text: str) -> int | float:
 
 # Shared, because json.loads with these options creates a new decoder for every call.
 _decoder = json.JSONDecoder(parse_constant=_reject_constant, parse_float=_parse_number)
-# A number with too many digits becomes infinity, so that only its own item is rejected.
+# A number with too many digits becomes infinity, so that only the item with the number is rejected.
 _lenient_decoder = json.JSONDecoder(
     parse_constant=_reject_constant,
     parse_float=_parse_number,
@@ -55,7 +56,8 @@ def parse_json(body: bytes) -> Any:
 def parse_json_leniently(body: bytes) -> Any:
     """Parse UTF-8 JSON whose items are checked one by one later.
 
-    Lone surrogates and very long numbers are accepted here, so that they reject only their item.
+    Lone surrogates and very long numbers are allowed here. The later check rejects only the items
+    that contain them.
 
     :raises ParseError: if it is not JSON, or is nested too deeply.
     """

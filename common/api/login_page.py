@@ -1,4 +1,4 @@
-"""The 401 page: it sends people to the login page and back."""
+"""The 401 page for browsers, with a link to the login page."""
 
 from urllib.parse import urlencode
 
@@ -15,7 +15,7 @@ from common.api_keys.cache import KEYWORD
 
 
 def needs_login_page(request: Request | HttpRequest, error: Exception) -> bool:
-    """Return whether to answer with a page: a browser without a session opened a page."""
+    """Return whether to answer with a page, because a browser without a session opened one."""
     return (
         settings.SERVES_ALL
         and isinstance(error, NotAuthenticated)

@@ -36,7 +36,7 @@ Rows = TypeVar("Rows", bound=models.QuerySet[Any])
 
 
 class RowGreaterThan(TupleGreaterThan):
-    """``(a, b) > (x, y)`` in the form that lets each database start within its index."""
+    """``(a, b) > (x, y)`` as SQL for which each database uses its index."""
 
     def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> tuple[str, Any]:
         # Django would write ANDs and ORs, but SQLite can compare rows since 3.15.
@@ -48,10 +48,10 @@ class RowGreaterThan(TupleGreaterThan):
 
 
 class KeysetPagination(pagination.BasePagination):
-    """Pages ordered by the view's ``keyset``, each starting after the last row of the previous one.
+    """Pages ordered by the view's ``keyset``. Each starts after the last row of the previous page.
 
-    The keyset ends with a unique column. So inserts do not shift pages, rows with equal values are
-    neither skipped nor repeated, and the last page costs as little as the first.
+    The keyset ends with a unique column, so rows with equal values are neither skipped nor
+    repeated. Inserts do not shift pages. The last page is as fast as the first page.
     """
 
     display_page_controls = True
@@ -118,9 +118,9 @@ class KeysetPagination(pagination.BasePagination):
         return schema
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
-        whole = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT}
+        limit = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT}
         return [
-            {"name": "limit", "in": "query", "description": LIMIT_TEXT, "schema": whole},
+            {"name": "limit", "in": "query", "description": LIMIT_TEXT, "schema": limit},
             {
                 "name": "cursor",
                 "in": "query",

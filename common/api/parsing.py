@@ -1,4 +1,4 @@
-"""Parse query parameters and other text from callers, and word the errors."""
+"""Parse query parameters and other text from callers, and write the error messages."""
 
 import difflib
 import re
@@ -30,7 +30,8 @@ def must_be(allowed: str, value: object = None) -> str:
 
 
 def parse_limit(text: str | None) -> int:
-    """
+    """Parse the page size.
+
     :raises ValidationError: if the page size is not allowed.
     """
     if text is None:
@@ -82,7 +83,7 @@ def to_whole_number(text: str) -> int | None:
 def to_day(text: str) -> date:
     """Parse an ISO 8601 date.
 
-    :raises ValueError: if it is anything else.
+    :raises ValueError: if the text is not a date.
     """
     if not DAY.fullmatch(text):
         raise ValueError("not a date")
@@ -92,10 +93,10 @@ def to_day(text: str) -> date:
 def to_instant(text: str, *, is_upper_bound: bool = False) -> datetime:
     """Parse an ISO 8601 date or datetime as an instant in UTC.
 
-    A datetime without an offset is UTC. A date means its first instant, or its last instant if it
-    is an upper bound, so that an interval includes the whole day.
+    A datetime without an offset is UTC. A date means its first instant. As an upper bound, it means
+    its last instant, so that an interval includes the whole day.
 
-    :raises ValueError: if it is neither, or is outside the years 1 to 9999 in UTC.
+    :raises ValueError: if the text is neither, or is outside the years 1 to 9999 in UTC.
     """
     if DAY.fullmatch(text):
         bound = time.max if is_upper_bound else time.min

@@ -1,4 +1,4 @@
-"""Which services a caller may use, and whether the caller may see personal data."""
+"""Permissions of callers: access to services and to personal data."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     # At run time this import would be circular: DRF's views import the throttle classes.
     from rest_framework.views import APIView
 
-# The key in a request's environ by which a fast path says that it has counted the request.
+# A fast path sets this key of a request's environ after it has counted the request.
 COUNTED = "common.request_counted"
 
 

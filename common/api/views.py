@@ -15,7 +15,7 @@ from common.api.errors import BodyTooLarge
 from common.api.openapi import ServiceSchema
 from common.api.parsing import check_parameters
 
-MAX_RAW_BODY = settings.MAX_BODY_BYTES  # nobody types more into a form
+MAX_RAW_BODY = settings.MAX_BODY_BYTES  # enough for text that is typed into a form
 
 
 class StrictView(views.APIView):
@@ -33,7 +33,7 @@ class StrictView(views.APIView):
         return {name: item.extra["help_text"] for name, item in filterset.base_filters.items()}
 
     def example(self, method: str) -> Any:
-        """Return an example body to fill the browsable form of a method with, if there is one."""
+        """Return an example body for the browsable API's form of this method, or None."""
         return None
 
     def related(self, content: Any) -> list[tuple[str, str]]:
@@ -56,7 +56,7 @@ class StrictView(views.APIView):
         super().initial(request, *args, **kwargs)
         has_handler = hasattr(self, str(request.method).lower())
         if not has_handler or request.method == "OPTIONS":
-            return  # DRF answers 405 or the metadata
+            return  # DRF responds with 405 or with the metadata
         length = int(request.META.get("CONTENT_LENGTH") or 0)
         if length > self.max_body_bytes:
             raise BodyTooLarge(self.max_body_bytes)

@@ -14,11 +14,11 @@ from common.api_keys.models import ApiKey
 RELOAD_SECONDS = 5.0
 # Minimum reload interval. A new key may go unrecognised for this long.
 MIN_RELOAD_SECONDS = 1.0
-# While the database is unavailable: how long cached keys stay valid, and the minimum interval
-# between two attempts to reload.
+# Cached keys stay valid for this long while the database is unavailable.
 MAX_UNAVAILABLE_SECONDS = 300.0
+# Minimum interval between two attempts to reload while the database is unavailable.
 RETRY_SECONDS = 5.0
-# How long a request with an unknown key waits for another thread's reload.
+# A request with an unknown key waits at most this long for another thread's reload.
 MAX_WAIT_SECONDS = 2.0
 
 KEYWORD = "Api-Key"
@@ -26,7 +26,7 @@ MAX_KEY_LENGTH = 128
 
 
 class ApiKeyIdentity(NamedTuple):
-    """The owner of a key, and what the key gives access to."""
+    """The owner of a key, and the rights of the key."""
 
     prefix: str
     services: frozenset[str]

@@ -9,21 +9,22 @@ from rest_framework_api_key.models import AbstractAPIKey, APIKeyManager
 
 
 def check_services(names: Any) -> None:
-    """
+    """Check the names of a key's services.
+
     :raises ValidationError: if the list is empty or contains an unknown service.
     """
     known = settings.KNOWN_SERVICES
     services = names if isinstance(names, list) else [names]
     unknown = ", ".join(repr(name) for name in services if name not in known)
     if unknown:
-        raise ValidationError(f"Must be some of {', '.join(known)}, not {unknown}.")
+        raise ValidationError(f"Must be one or more of {', '.join(known)}, not {unknown}.")
     if not services:
-        raise ValidationError(f"Must be at least one of {', '.join(known)}.")
+        raise ValidationError(f"Must be one or more of {', '.join(known)}.")
 
 
 class ApiKeyManager(APIKeyManager):
     def valid_now(self) -> "models.QuerySet[ApiKey]":
-        """The keys that are neither revoked nor expired."""
+        """Return the keys that are neither revoked nor expired."""
         usable: models.QuerySet[ApiKey] = self.get_usable_keys()
         return usable.filter(Q(expiry_date=None) | Q(expiry_date__gt=timezone.now()))
 

@@ -1,4 +1,4 @@
-"""Transactions that start again after a deadlock."""
+"""Transactions that are repeated after a deadlock."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -21,7 +21,7 @@ def atomic_with_retry(*, using: str) -> Callable[[Callable[P, T]], Callable[P, T
 
     def decorate(function: Callable[P, T]) -> Callable[P, T]:
         atomic = transaction.atomic(using=using)(function)
-        outermost = _closing_a_lost_connection(atomic, using)
+        outermost = _close_lost_connection(atomic, using)
 
         @wraps(function)
         def wrapped(*args: P.args, **kwargs: P.kwargs) -> T:
@@ -40,11 +40,12 @@ def atomic_with_retry(*, using: str) -> Callable[[Callable[P, T]], Callable[P, T
     return decorate
 
 
-def _closing_a_lost_connection(function: Callable[P, T], using: str) -> Callable[P, T]:
-    """Close the connection if it was lost, so that the next transaction opens a new one.
+def _close_lost_connection(function: Callable[P, T], using: str) -> Callable[P, T]:
+    """Decorate a function to close the connection if it was lost during the function.
 
-    If a connection is lost between a COMMIT and the end of Django's block, Django believes that it
-    is still in that transaction, and this process could never commit again.
+    The next transaction then opens a new connection. Otherwise, if a connection is lost between a
+    COMMIT and the end of Django's block, Django stays in the state "inside a transaction", and this
+    process can never commit again.
     """
 
     @wraps(function)

@@ -18,7 +18,7 @@ READ_METHODS = ["GET", "HEAD"]
 
 
 def read_only(view: View) -> View:
-    """Answer other methods than GET and HEAD with 405, in the same form as the API."""
+    """Answer all methods except GET and HEAD with 405, in the format of the API."""
 
     @csrf_exempt
     @wraps(view)

@@ -35,7 +35,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 
 def _error_response(request: HttpRequest, status: int, detail: str) -> HttpResponse:
-    """Return JSON or a page. It needs no database, because one may be unavailable."""
+    """Return JSON or a page. Use no database, because it may be unavailable."""
     response: HttpResponse = JsonResponse({"detail": detail}, status=status)
     if wants_page(request):
         context = {"title": HTTPStatus(status).phrase, "detail": detail}

@@ -43,7 +43,7 @@ def index(request: HttpRequest) -> HttpResponse:
 
 
 def _commands(request: HttpRequest) -> list[tuple[str, str]]:
-    """Return examples for a terminal: (what it does, command line)."""
+    """Return examples for a terminal: (description, command line)."""
     url = request.build_absolute_uri("/").rstrip("/")
     key = ' -H "Authorization: Api-Key $API_KEY"' if settings.API_KEYS_REQUIRED else ""
     curl = f"curl -s{key}"

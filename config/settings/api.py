@@ -77,5 +77,5 @@ def _rate_limit() -> str:
 
 # Requests per caller and service. Empty: no limit.
 RATE_LIMIT = _rate_limit()
-# A Redis database in which all processes count together. Without it each process counts alone.
+# A Redis database, so that all processes share one count. Empty: each process has its own count.
 RATE_LIMIT_URL = env.str("RATE_LIMIT_URL", "")

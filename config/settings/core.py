@@ -17,7 +17,7 @@ if not SECRET_KEY:
         )
     SECRET_KEY = load_or_create_secret(DATA_DIR / "secret_key")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
-# Trust X-Forwarded-For and X-Forwarded-Proto. Only behind a proxy that sets both itself.
+# Trust X-Forwarded-For and X-Forwarded-Proto. Allowed only behind a proxy that sets both.
 TRUST_PROXY = boolean("TRUST_PROXY")
 if TRUST_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
@@ -35,7 +35,7 @@ SILENCED_SYSTEM_CHECKS = [
     "security.W021",
     # A process without the admin uses no cookies.
     *([] if SERVES_ALL else ["security.W003"]),
-    # The operator's own choice.
+    # Checks that the operator silences.
     *env.list("SILENCED_CHECKS", default=[]),
 ]
 
@@ -126,5 +126,5 @@ USE_I18N = False
 TIME_ZONE = "UTC"
 USE_TZ = True
 FORMAT_MODULE_PATH = ["common.formats"]
-# For users who open the login page directly.
+# Users who open the login page directly are sent here after the login.
 LOGIN_REDIRECT_URL = "/admin/"

@@ -4,7 +4,7 @@ from config.settings.environment import PORT, env, seconds, whole_number
 
 DATA_PROVIDER_URL = env.str("DATA_PROVIDER_URL", f"http://127.0.0.1:{PORT}")
 DATA_PROVIDER_KEY = env.str("DATA_PROVIDER_KEY", "")
-# Seconds: to connect, between two parts of a response, and for a whole response.
+# Maximum seconds to connect, between two parts of a response, and for a whole response.
 DATA_PROVIDER_TIMEOUTS = (3.05, 10.0, 25.0)
 
 INGEST_SECONDS = whole_number("INGEST_SECONDS", 5)

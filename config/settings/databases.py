@@ -11,7 +11,7 @@ from local.embedded import sqlite_options
 
 pymysql.install_as_MySQLdb()
 
-# By alias. The tables of stats and of Django itself are in "default".
+# The variable of each database alias. The tables of stats and of Django itself are in "default".
 DATABASE_URL_VARIABLES = {
     "default": "DATABASE_URL",
     "dataprovider": "DATAPROVIDER_DATABASE_URL",

@@ -18,7 +18,7 @@ env.ENVIRON = {name: value for name, value in os.environ.items() if value}
 def whole_number(name: str, default: int, *, maximum: int = 10**9) -> int:
     """Return a whole number from 1 to the maximum.
 
-    :raises ImproperlyConfigured: if the variable holds anything else.
+    :raises ImproperlyConfigured: if the variable has a different value.
     """
     value: str = env.str(name, default=str(default))
     if not (value.isascii() and value.isdigit() and 1 <= int(value) <= maximum):
@@ -37,7 +37,7 @@ def seconds(name: str, default: int) -> timedelta:
 
 
 def boolean(name: str, *, default: bool = False) -> bool:
-    """Return a truth value.
+    """Return a boolean.
 
     :raises ImproperlyConfigured: if the variable is neither true nor false.
     """

@@ -1,4 +1,4 @@
-"""How SMS are sent: printed to standard output, or sent by Vonage."""
+"""The SMS provider: SMS are printed to standard output, or sent by Vonage."""
 
 from django.core.exceptions import ImproperlyConfigured
 

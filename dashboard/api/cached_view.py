@@ -1,6 +1,7 @@
 """Hot path: ``GET /dashboard`` for programs, as bytes that are cached until a report changes.
 
-``benchmarks/report.py`` compares. :class:`ReportView` handles all other requests and all errors.
+``benchmarks/report.py`` compares it with :class:`ReportView`, which handles all other requests and
+all errors.
 """
 
 import re
@@ -48,7 +49,7 @@ def report_view(request: HttpRequest) -> HttpResponseBase:
         except ValidationError:
             pass  # the full view formats the errors
         except (OperationalError, InterfaceError):
-            # Let the full view check the connection and open another one.
+            # The full view then checks the connection and opens a new one.
             connections["dashboard"].health_check_done = False  # type: ignore[attr-defined]
     response: HttpResponseBase = full_view(request)
     return response
@@ -59,7 +60,7 @@ report_view.initkwargs = {}  # type: ignore[attr-defined]
 
 
 def accepts_json(accept: str) -> bool:
-    """Return whether this Accept header clearly asks for JSON. The full view decides the rest."""
+    """Return whether this Accept header clearly requests JSON. The full view handles all others."""
     if "text/html" in accept or "text/csv" in accept:
         return False
     return not accept or JSON.search(accept) is not None
@@ -84,7 +85,7 @@ def _respond(request: HttpRequest, query: str) -> HttpResponseBase:
 def cached_response(query: str, this_year: int, state: tuple[Any, ...] | None) -> CachedResponse:
     """Return the response to a query string. ``state`` is part of the cache key only.
 
-    :raises ValidationError: errors are not cached.
+    :raises ValidationError: if a parameter is missing or not allowed. Errors are not cached.
     """
     parameters = QueryDict(query)
     check_parameters(parameters, PARAMETERS)

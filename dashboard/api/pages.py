@@ -27,14 +27,14 @@ WIDTH, HEIGHT = 960, 260
 CELL = 17
 MAX_BAR_WIDTH = 60
 LEVELS = 4
-# Shares: bars of a group in its width, the gap between two bars and the margin inside one, in
-# widths of a bar. The bar of the year before has no margin, so it is visible behind.
-GROUP_SHARE, BAR_GAP, BAR_MARGIN = 0.72, 0.1, 0.15
+GROUP_SHARE = 0.72  # the bars of a group take this share of its width
+# In widths of a bar. The bar of the year before has no margin, so it is visible behind the other.
+BAR_GAP, BAR_MARGIN = 0.1, 0.15
 
 
 @dataclass(frozen=True)
 class PageData:
-    """What the view loads for the page. ``report`` is None if no hotel is chosen."""
+    """The data that the view loads for the page. ``report`` is None if no hotel is chosen."""
 
     hotels: list[int]
     report: Report | None = None
@@ -157,7 +157,10 @@ class ComparedRow(NamedTuple):
 
 
 def compare_rows(report: Report, before: Report | None) -> list[ComparedRow]:
-    """Return the rows with those of the year before. 29 February may have none."""
+    """Return each row with the counts of the same period of the year before.
+
+    29 February may have no such counts.
+    """
     rows_before = before.rows if before else []
     counts_before = {(row.start.month, row.start.day): row.counts for row in rows_before}
     return [
@@ -206,9 +209,9 @@ class BarGroup(NamedTuple):
 
 
 def bars_context(report: Report, before: Report | None, rows: list[ComparedRow]) -> dict[str, Any]:
-    """Return the geometry of one bar per measure and row, in front of that of the year before."""
-    counts = [row.counts for row in rows] + [row.before for row in rows if row.before]
-    scale = axis([measure.of(each) for each in counts for measure in MEASURES], HEIGHT)
+    """Return the geometry of the bars. Each is in front of the bar of the year before."""
+    all_counts = [row.counts for row in rows] + [row.before for row in rows if row.before]
+    scale = axis([measure.of(counts) for counts in all_counts for measure in MEASURES], HEIGHT)
     width = WIDTH / len(rows)
     return {
         "groups": [
@@ -282,7 +285,7 @@ class Step(NamedTuple):
 
 
 def calendar_context(reports: list[Report]) -> dict[str, Any]:
-    """Return the geometry of one calendar per year, all on one scale. Darker is more."""
+    """Return the geometry of one calendar per year. All calendars have the same colour scale."""
     highest = max(1, *(row.counts.net for report in reports for row in report.rows))
     return {
         "calendars": [calendar(report, highest) for report in reports],
@@ -315,7 +318,7 @@ def calendar(report: Report, highest: int) -> Calendar:
 
 
 def level(net: int, highest: int) -> str:
-    """Return how dark a day is: 0 to 4, or "less" if there are more cancellations than bookings."""
+    """Return the colour level of a day: 0 to 4, or "less" for a negative number."""
     return "less" if net < 0 else str(ceil(net * LEVELS / highest))
 
 

@@ -31,9 +31,9 @@ class ReportQuerySerializer(serializers.Serializer[Any]):
 
 
 def parse_query(parameters: Mapping[str, str], *, this_year: int) -> ReportQuery:
-    """Return the report that a query string asks for.
+    """Return the report query of these query parameters.
 
-    :raises ValidationError: naming each parameter that is missing or not allowed.
+    :raises ValidationError: with an error for each parameter that is missing or not allowed.
     """
     serializer = ReportQuerySerializer(data=parameters)
     serializer.is_valid(raise_exception=True)
@@ -68,11 +68,11 @@ class ReportSerializer(ReportQuerySerializer):
     total = CountsSerializer()
     ingested_through = serializers.DateTimeField(
         allow_null=True,
-        help_text="All events that the provider had with timestamps up to here are counted.",
+        help_text="The report counts all events with timestamps up to this time.",
     )
 
     def to_representation(self, report: Report) -> dict[str, Any]:
-        # The fields above are for OpenAPI. They would need many times as long for 366 rows.
+        # The fields above are for OpenAPI. They would take many times as long for 366 rows.
         query, counts = report.query, CountsSerializer()
         return {
             "hotel_id": query.hotel_id,

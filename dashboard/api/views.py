@@ -20,15 +20,15 @@ from dashboard.api.serializers import (
 from dashboard.models import DailyTotal
 from dashboard.services.report import Report, build_report, compare_with_year_before
 
-# Each query parameter, with what is allowed for it.
+# The allowed values of each query parameter.
 PARAMETERS = {name: str(field.help_text) for name, field in ReportQuerySerializer().fields.items()}
 PARAMETERS["format"] = "json, csv or api"
 
 
 class ReportView(StrictView):
-    """Bookings and cancellations of a hotel and year, per month, day or year, zeros included.
+    """Bookings and cancellations of a hotel in a year, per month, day or year.
 
-    One event is one room-night.
+    Each event counts one room-night. Periods without events are included.
     """
 
     name = "Dashboard"
@@ -41,9 +41,9 @@ class ReportView(StrictView):
 
     @docs.get_report
     def get(self, request: Request) -> Response:
-        """Return the report of a hotel and year.
+        """Return the report of a hotel and a year.
 
-        With `If-None-Match`, an unchanged report is not sent again.
+        If the report is unchanged since the ETag in `If-None-Match`, the response is 304.
         """
         parameters = request.query_params.dict()
         if request.accepted_renderer.format == "api" and not parameters.keys() - {"format"}:

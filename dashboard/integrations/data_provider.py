@@ -21,7 +21,7 @@ MAX_PAGES_WITHOUT_PROGRESS = 100
 MAX_REASON_LENGTH = 255
 STATUSES = set(EventStatus.values)
 INT64 = range(-(2**63), 2**63)
-# No event is recorded after this. A provider that returns events does not know the filter.
+# No event can be recorded after this. A provider that still returns events ignores the filter.
 FAR_FUTURE = "9999-12-31T23:59:59Z"
 
 
@@ -50,12 +50,12 @@ class Page:
 
 
 class ProviderInfo(NamedTuple):
-    filters_by_recorded: bool  # whether it knows recorded__gte
+    filters_by_recorded: bool  # whether it supports recorded__gte
     answered_at: datetime | None  # by the provider's clock
 
 
 def probe() -> ProviderInfo:
-    """Find out what the provider supports: request events that cannot exist.
+    """Check whether the provider supports ``recorded__gte``, by a request for impossible events.
 
     :raises RemoteServiceUnavailable:
     """
@@ -110,7 +110,7 @@ def _format_instant(instant: datetime) -> str:
 
 
 def _prefetch(client: HttpClient, parameters: dict[str, str]) -> Generator[Page]:
-    """Yield the page with these parameters and those after it. One thread fetches them ahead."""
+    """Yield all pages, the first with these parameters. A thread fetches them in advance."""
     with ThreadPoolExecutor(1) as executor:
         upcoming: deque[Future[Page | None]] = deque()
         upcoming.append(executor.submit(_fetch, client, parameters))
@@ -138,7 +138,7 @@ def _fetch(client: HttpClient, parameters: dict[str, str]) -> Page:
 
 
 class _PaginationTracker:
-    """Detects how far the pages are complete, and pages that repeat or never end."""
+    """Tracks up to which timestamp all events were read. Detects pages that repeat or never end."""
 
     def __init__(self) -> None:
         self.latest: datetime | None = None
@@ -176,8 +176,9 @@ class _PaginationTracker:
         self.links.add(link)
 
     def require_progress(self) -> None:
-        """
-        :raises RemoteServiceUnavailable: if the last page repeated another, or none will end.
+        """Check that the pages do not repeat and will end.
+
+        :raises RemoteServiceUnavailable: if a page or a link is repeated, or shows no progress.
         """
         if self.problem:
             url = f"{settings.DATA_PROVIDER_URL.rstrip('/')}/events"
@@ -195,7 +196,7 @@ def _parse_page(response: Response) -> Page:
 
 
 def _parse_json(body: bytes) -> Any:
-    """Parse JSON so that an endless number or a broken character spoils only its own event.
+    """Parse JSON. A very long number or an invalid character makes only its own event invalid.
 
     :raises ValueError: if it is not JSON.
     """
@@ -210,7 +211,7 @@ def _int_or_text(digits: str) -> int | str:
 
 
 def parse_items(items: list[Any]) -> Page:
-    """Return the valid events and the invalid ones. One item does not affect another."""
+    """Return the valid and the invalid events. An invalid item does not affect the others."""
     events: list[ProviderEvent] = []
     invalid: list[InvalidEvent] = []
     for item in items:

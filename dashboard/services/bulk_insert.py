@@ -1,6 +1,7 @@
 """Hot path: store and count many events in a few statements. The ORM takes five times as long.
 
-``benchmarks/ingestion.py`` compares. PostgreSQL takes rows by COPY, SQLite by ``executemany``.
+``benchmarks/ingestion.py`` compares both. Rows are inserted by COPY on PostgreSQL, and by
+``executemany`` on SQLite.
 """
 
 import gc
@@ -36,9 +37,9 @@ BOOKING, CANCELLATION = EventStatus.BOOKING.value, EventStatus.CANCELLATION.valu
 
 @contextmanager
 def gc_disabled() -> Iterator[None]:
-    """Pause the search for reference cycles. Events form none, and 200,000 are in memory at once.
+    """Pause the search for reference cycles, which is slow with 200,000 events in memory.
 
-    Reference counting still frees them.
+    Events are in no cycles, so reference counting frees them.
     """
     was_enabled = gc.isenabled()
     gc.disable()
@@ -133,7 +134,7 @@ def _count_by_booking_date(events: list[ProviderEvent]) -> Counter[tuple[int, da
 
 
 def add_to_totals(totals: Mapping[TotalKey, Counts]) -> None:
-    """Add to the stored totals. All writers lock the rows in one order, so none deadlock."""
+    """Add to the stored totals. Writers lock rows in the same order, so they cannot deadlock."""
     rows: list[tuple[Any, ...]] = [(*key, *counts) for key, counts in sorted(totals.items())]
     is_postgresql = connections["dashboard"].vendor == "postgresql"
     if is_postgresql:

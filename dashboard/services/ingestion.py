@@ -39,7 +39,7 @@ class IngestionResult:
     stored: int = 0
     known: int = 0
     rejected: int = 0
-    already_running: bool = False  # another run has the lease, so this one did nothing
+    already_running: bool = False  # another run has the lease, so this run did nothing
 
     def __iadd__(self, other: "IngestionResult") -> "IngestionResult":
         self.stored += other.stored
@@ -61,8 +61,8 @@ def ingest_events(
     """Copy the events that the provider has reported since the last run. One run at a time.
 
     The first pass reads by timestamp, from the watermark minus an overlap. The second pass reads
-    events that the provider recorded since the last run, whatever their timestamp. A run that
-    fails or has no time left keeps what it has committed, and the next run continues there.
+    events that the provider recorded since the last run, with any timestamp. If a run fails or has
+    no time left, the committed events stay, and the next run continues after them.
 
     :raises RemoteServiceUnavailable: the watermark then stays at the last complete page.
     """
@@ -87,9 +87,11 @@ def backfill_events(
     at: datetime,
     progress: Progress = ignore_progress,
 ) -> IngestionResult:
-    """Copy the events with timestamps in an interval, bounds included. The watermark stays.
+    """Copy the events with timestamps in an interval, bounds included.
 
-    :raises RemoteServiceUnavailable: what is committed stays.
+    The watermark does not change.
+
+    :raises RemoteServiceUnavailable: the committed events stay.
     """
     return _store_all(fetch_pages(since=since, until=until), at=at, progress=progress)
 
@@ -102,7 +104,7 @@ def _ingest(at: datetime, progress: Progress, has_time_left: HasTimeLeft) -> Ing
     provider_time = min(provider.answered_at or at, at)
     is_first_run = state.recorded_through is None
     if is_first_run:
-        # Saved at once: events that arrive late while this run fails belong to the next run.
+        # Save it now. If this run fails, the next run must read events that are recorded meanwhile.
         state.recorded_through = provider_time
         state.save(update_fields=["recorded_through"])
     pages = _while_time_left(fetch_pages(since=_minus_overlap(state.watermark)), has_time_left)
@@ -151,7 +153,10 @@ def _late_pages(state: Ingestion, has_time_left: HasTimeLeft) -> Iterator[Page]:
 
 
 def _reread_pages(state: Ingestion) -> Iterator[Page]:
-    """Yield some pages from ``scan_position``, and update ``state``. After the last, start over."""
+    """Yield a few pages from ``scan_position`` on, and update ``state``.
+
+    After the last page, the next run starts with the first page again.
+    """
     since = state.scan_position
     for number, page in enumerate(fetch_pages(since=since), start=1):
         yield page
@@ -177,7 +182,7 @@ def _store_all(
 
 
 def _batches(pages: Iterator[Page], progress: Progress) -> Iterator[list[Page]]:
-    """Yield the pages of one commit at a time, also those that were read before a failure."""
+    """Yield the pages in batches, one per commit. Pages before a failure are yielded, too."""
     batch: list[Page] = []
     try:
         for page in pages:
@@ -200,8 +205,8 @@ def store_pages(
 ) -> IngestionResult:
     """Store and count each new event once, and store invalid events as rejected.
 
-    With ``max_watermark``, advance the watermark in the same transaction: to where the pages are
-    complete, but not past ``max_watermark``.
+    With ``max_watermark``, also advance the watermark, in the same transaction. It moves to the
+    ``complete_through`` of the last page, but not past ``max_watermark``.
     """
     state = Ingestion.objects.locked()
     events = list(chain.from_iterable(page.events for page in pages))
@@ -211,7 +216,7 @@ def store_pages(
     for event in events:
         earlier = stored.get(event.id) or new.setdefault(event.id, event)
         if earlier != event:
-            invalid.append(_contradiction(event))
+            invalid.append(_conflict(event))
     if new:
         insert_events(new.values())
         add_to_totals(count_events(new.values()))
@@ -224,13 +229,13 @@ def store_pages(
     return IngestionResult(stored=len(new), known=len(events) - len(new), rejected=rejected)
 
 
-def _contradiction(event: ProviderEvent) -> InvalidEvent:
+def _conflict(event: ProviderEvent) -> InvalidEvent:
     content = json.dumps(event._asdict(), cls=DjangoJSONEncoder, sort_keys=True)
     return InvalidEvent(content, f"id {event.id} is stored with other content")
 
 
 def _minus_overlap(instant: datetime | None) -> datetime | None:
-    """Return where to read from, so that a part is read twice. It is never before year 1."""
+    """Return the instant minus the overlap, which is read twice. It is never before year 1."""
     if instant is None:
         return None
     return instant - min(settings.INGEST_OVERLAP, instant - EARLIEST)

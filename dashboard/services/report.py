@@ -80,10 +80,10 @@ def build_report(query: ReportQuery) -> Report:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The same report of the year before, and where data of the hotel begins."""
+    """The same report of the year before, and the start of the hotel's data."""
 
     before: Report | None  # None for year 1
-    known_from: date | None  # the first day of the year before with data or after it
+    known_from: date | None  # first day of the year before that the data covers; None: no day
     years: list[int]  # the first years with data
 
 

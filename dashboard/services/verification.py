@@ -10,7 +10,7 @@ from dashboard.services.ingestion import Progress, ignore_progress
 
 @dataclass(frozen=True)
 class Difference:
-    """A number that is not the same at the provider and in the dashboard."""
+    """A number that differs between the provider and the dashboard."""
 
     hotel_id: int
     date_basis: str
@@ -25,7 +25,7 @@ def compare_with_provider(
 ) -> list[Difference]:
     """Count the provider's events, of one hotel or of all, and return the differences by hotel.
 
-    Rejected events count on neither side.
+    Rejected events are not counted.
 
     :raises RemoteServiceUnavailable: if not all events could be read.
     """

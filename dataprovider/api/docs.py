@@ -19,7 +19,7 @@ CONFLICT = {
     "conflicts": {"room_id": {"stored": 1, "sent": 2}},
 }
 BAD_REQUEST = error_response(
-    "Malformed request: each field or parameter with its errors.",
+    "The request is malformed. The body has the errors of each field or parameter.",
     {"hotel_id": ["Must be a whole number of at most 64 bits, not one."]},
 )
 
@@ -41,7 +41,7 @@ create_event = extend_schema(
         200: OpenApiResponse(
             EventSerializer,
             "The same event was recorded before; nothing changed.",
-            [OpenApiExample("Known", EVENT)],
+            [OpenApiExample("Recorded before", EVENT)],
         ),
         400: BAD_REQUEST,
         409: OpenApiResponse(

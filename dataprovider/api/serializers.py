@@ -36,7 +36,7 @@ class RoomIdField(serializers.CharField):
 class EventSerializer(serializers.ModelSerializer[Event]):
     id = Int64Field(
         required=False,
-        help_text="Optional. The service generates ids from 1,000,000,000,000 up.",
+        help_text="Optional. By default, the service generates an id from 1,000,000,000,000 up.",
     )
     hotel_id = Int64Field()
     timestamp = InstantField(help_text="When the room was booked or cancelled.")

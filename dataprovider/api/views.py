@@ -32,7 +32,7 @@ class EventViewSet(StrictView, mixins.ListModelMixin, viewsets.GenericViewSet[Ev
     keyset = ("timestamp", "id")
 
     def example(self, method: str) -> Any:
-        """Return a booking made now. Its id is left out, so each use of the form creates one."""
+        """Return a new booking. It has no id, so each use of the form creates a new event."""
         if method != "POST":
             return None
         now = timezone.now()

@@ -1,4 +1,4 @@
-"""A plausible hotel: random bookings and cancellations. It only plans; it stores nothing."""
+"""A simulated hotel with random bookings and cancellations. This module stores nothing."""
 
 import random
 from collections.abc import Iterable, Iterator, Mapping
@@ -64,7 +64,7 @@ class Stay:
 
 
 def occupied(events: Iterable[Event]) -> dict[RoomNight, datetime]:
-    """Return the rooms and nights that are booked after these events."""
+    """Return the rooms and nights that are booked when all these events have happened."""
     occupancy: dict[RoomNight, datetime] = {}
     for event in sorted(events, key=lambda event: (event.timestamp, event.id)):
         room_night = RoomNight(event.room_id, event.night_of_stay)
@@ -76,7 +76,7 @@ def occupied(events: Iterable[Event]) -> dict[RoomNight, datetime]:
 
 
 def draw_request(rng: random.Random, today: date) -> StayRequest | None:
-    """Draw the request of one guest. Return None if the season keeps the guest from booking."""
+    """Draw the request of one guest. Return None more often if the demand of the season is low."""
     lead_days = min(int(rng.expovariate(1 / MEAN_LEAD_DAYS)), MAX_LEAD_DAYS)
     arrival = today + timedelta(days=lead_days)
     demand = SEASON[arrival.month - 1] * WEEKDAY[arrival.weekday()]

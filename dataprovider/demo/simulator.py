@@ -23,7 +23,7 @@ def simulate_guest(*, hotel_id: int, at: datetime, rng: random.Random) -> int:
     request = draw_request(rng, at.date())
     if request is None:
         return 0
-    # Only stays around the requested nights matter.
+    # Only stays near the requested nights matter.
     first = request.arrival - timedelta(days=MAX_NIGHTS)
     last = request.arrival + timedelta(days=2 * MAX_NIGHTS)
     occupancy = occupied(fetch_events(hotel_id=hotel_id, first=first, last=last))

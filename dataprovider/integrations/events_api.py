@@ -37,7 +37,7 @@ def fetch_events(*, hotel_id: int, first: date, last: date) -> list[Event]:
 
 
 def post_event(event: Event) -> None:
-    """Report an event. Its id is not sent.
+    """Report an event without its id.
 
     :raises RemoteServiceUnavailable: if the event was not accepted.
     """

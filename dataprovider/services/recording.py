@@ -38,7 +38,7 @@ class RecordingResult:
 
 
 def record_event(*, at: datetime, id: int | None = None, **content: Any) -> tuple[Event, bool]:
-    """Record an event once per id. Without an id it gets the next free one, starting from ``at``.
+    """Record an event once per id. Without an id, it gets the first free generated id.
 
     Return the stored event, and False if the same event was recorded before.
 
@@ -104,7 +104,7 @@ def _record_events(events: Sequence[Event], at: datetime) -> RecordingResult:
 
 
 def record_new_events(events: Sequence[Event], *, at: datetime) -> int:
-    """Generate ids for events that have none, record them in one transaction, return how many."""
+    """Record events without ids in one transaction, with generated ids. Return their number."""
     for id, event in enumerate(events, start=generate_event_id(at)):
         event.id = id
         event.recorded_at = at

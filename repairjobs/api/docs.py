@@ -70,7 +70,7 @@ MESSAGE = {
 OPTED_OUT = {"detail": "the number has opted out", "conflicts": {}}
 PAYMENT = {"reference": "P-1", "amount": "120.00", "currency": "GBP"}
 PAYMENT_CONFLICT = {
-    "detail": "payment P-1 is known with other content",
+    "detail": "payment P-1 is already stored with other content",
     "conflicts": {"amount": {"stored": "120.00", "sent": "12.00"}},
 }
 CLIENT_JOB = {
@@ -95,7 +95,7 @@ JOB_ID = OpenApiParameter(
 )
 PART_ID = OpenApiParameter("part_id", int, OpenApiParameter.PATH)
 BAD_REQUEST = error_response(
-    "Malformed request: each field or parameter with its errors.",
+    "The request is malformed. The body has the errors of each field or parameter.",
     {"limit": ["Must be a whole number from 1 to 10000 (default 1000), not 0."]},
 )
 UNKNOWN_JOB = error_response("There is no such job.", {"detail": "job 123 is unknown"})
@@ -182,7 +182,7 @@ payments = extend_schema_view(
             200: _response(
                 PaymentSerializer,
                 "The same payment was recorded before; nothing changed.",
-                "Known",
+                "Recorded before",
                 PAYMENT,
             ),
             400: BAD_REQUEST,
@@ -281,13 +281,15 @@ client_jobs = extend_schema_view(
 
 WEBHOOK_RESPONSES = {
     200: OpenApiResponse(description="Stored. A repeated webhook changes nothing."),
-    400: error_response("Signed, but malformed.", {"message_uuid": ["This field is required."]}),
+    400: error_response(
+        "The webhook is signed, but malformed.", {"message_uuid": ["This field is required."]}
+    ),
     401: error_response(
-        "Not signed by the provider, outdated, or altered.",
+        "The webhook is not signed by the provider, is outdated, or was altered.",
         {"detail": "the signature belongs to a different body"},
     ),
     503: error_response(
-        "No secret is configured to verify signatures with.",
+        "Signatures cannot be verified, because no secret is configured.",
         {"detail": "VONAGE_SIGNATURE_SECRET is not set"},
     ),
 }

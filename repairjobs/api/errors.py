@@ -1,4 +1,4 @@
-"""The HTTP errors that services' and integrations' exceptions become."""
+"""HTTP errors for the exceptions of services and integrations."""
 
 from typing import Any
 
@@ -42,7 +42,7 @@ class ErrorsAsHttp:
 
 
 def to_http_error(error: Exception) -> Exception:
-    """Return the HTTP error for an exception, or the exception itself if it has none."""
+    """Return the HTTP error for an exception, or the exception itself if there is no such error."""
     match error:
         case UnknownJob() | UnknownPart():
             return NotFound(str(error))

@@ -14,7 +14,7 @@ from repairjobs.models import ClientJob, JobStatus
 
 @docs.client_jobs
 class ClientJobViewSet(JobView, mixins.ListModelMixin, viewsets.GenericViewSet[ClientJob]):
-    """The client's own application over the same table, simulated for trying things out."""
+    """A simulation of the client's own application, which adds and changes the client's rows."""
 
     queryset = ClientJob.objects.all()
     lookup_field = "job_id"
@@ -30,12 +30,12 @@ class ClientJobViewSet(JobView, mixins.ListModelMixin, viewsets.GenericViewSet[C
         return [("Our job", f"/jobs/{content['Job_id']}"), ("All client's jobs", "/client/jobs")]
 
     def retrieve(self, request: Request, job_id: str) -> Response:
-        """The client's row."""
+        """Return the client's row."""
         number = self.get_job_id()
         return self._respond(client_database.fetch([number]).get(number))
 
     def create(self, request: Request) -> Response:
-        """Add a row. Without a Job_status it is NEW."""
+        """Add a row. The default Job_status is NEW."""
         columns = self.get_serializer(data=request.data)
         columns.is_valid(raise_exception=True)
         row = client_database.add_job(**{"status": JobStatus.NEW.value} | columns.validated_data)

@@ -27,9 +27,9 @@ AMOUNT = re.compile(r"[0-9]{1,12}\.[0-9]{2}")
 
 
 class TextField(serializers.CharField):
-    """Text that is not blank and has no NUL, with an OpenAPI pattern that says so."""
+    """Text that is not blank and has no NUL, with the same rules as an OpenAPI pattern."""
 
-    # \S alone would match a null character.
+    # \S would also match a null character.
     pattern = r"^[^\u0000]*[^\s\u0000][^\u0000]*$"
 
     def __init__(self, **kwargs: Any) -> None:
@@ -78,7 +78,7 @@ class CustomerSerializer(serializers.Serializer[Any]):
     client_firstname = serializers.CharField()
     client_lastname = serializers.CharField()
     client_postcode = serializers.CharField()
-    client_mobile = serializers.CharField(help_text="As the client wrote it.")
+    client_mobile = serializers.CharField(help_text="The unchanged text of the client's table.")
 
 
 class ProductSerializer(serializers.Serializer[Any]):
@@ -108,7 +108,7 @@ class PartStatusSerializer(serializers.Serializer[Any]):
     status = ChoiceField(choices=PartStatus.choices)
 
 
-# Only for OpenAPI: the API answers documents exactly as the document database returns them.
+# Only for OpenAPI: the API returns documents exactly as the document database returns them.
 class DocumentSerializer(serializers.Serializer[Any]):
     job_id = serializers.CharField(help_text="At least five digits.")
     job_date = serializers.DateField(help_text="The day (UTC) on which the job was imported.")
@@ -122,7 +122,7 @@ class DocumentSerializer(serializers.Serializer[Any]):
     paid = serializers.BooleanField()
     parts = PartSerializer(many=True)
     attention = serializers.ListField(
-        child=serializers.CharField(), help_text="Problems that a person must look at."
+        child=serializers.CharField(), help_text="Problems that a person must check."
     )
 
 

@@ -105,7 +105,7 @@ class JobViewSet(JobView, viewsets.GenericViewSet[Any]):
         return job_links(content["job_id"])
 
     def list(self, request: Request) -> Response:
-        """Documents of jobs, by job_id as text. A document follows a change within seconds."""
+        """List the documents of jobs, by job_id as text. Changes appear within seconds."""
         filters = DocumentFilter(request.query_params, queryset=self.get_queryset())
         if filters.errors:
             raise translate_validation(filters.errors)
@@ -116,7 +116,7 @@ class JobViewSet(JobView, viewsets.GenericViewSet[Any]):
         return pages.get_paginated_response([self._mask(document) for document in documents])
 
     def retrieve(self, request: Request, job_id: str) -> Response:
-        """The job's document. It follows a change within seconds."""
+        """Return the job's document. Changes appear within seconds."""
         document = document_store().get(format_job_id(self.get_job_id()))
         if document is None:
             raise UnknownJob(self.get_job_id())
@@ -158,7 +158,7 @@ class MessageViewSet(JobRowsView, viewsets.GenericViewSet[Sms]):
         return docs.NEW_MESSAGE if method == "POST" else None
 
     def create(self, request: Request, job_id: str) -> Response:
-        """Send a private SMS. The customer sees our number, never the desk's."""
+        """Send an SMS to the job's customer. The customer sees only the number of this service."""
         message = TextSerializer(data=request.data)
         message.is_valid(raise_exception=True)
         sms = private_messages.send_private_message(
@@ -216,14 +216,14 @@ class JobPartViewSet(JobRowsView, viewsets.GenericViewSet[Part]):
         return {"POST": docs.NEW_PART, "PATCH": docs.PART_RECEIVED}.get(method)
 
     def create(self, request: Request, job_id: str) -> Response:
-        """Add a part that the repair needs. The job's document shows it too."""
+        """Add a part that the repair needs. The job's document shows the part, too."""
         part = self.get_serializer(data=request.data)
         part.is_valid(raise_exception=True)
         stored = parts.add_part(job_id=self.get_job_id(), at=timezone.now(), **part.validated_data)
         return Response(self.get_serializer(stored).data, status=status.HTTP_201_CREATED)
 
     def partial_update(self, request: Request, job_id: str, part_id: str) -> Response:
-        """Set the status of a part, forwards or backwards."""
+        """Set the status of a part. The statuses may be set in any order."""
         number = to_whole_number(part_id)
         if number is None:
             raise NotFound(f"job {self.get_job_id()} has no part {part_id}")

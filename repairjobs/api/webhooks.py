@@ -66,7 +66,7 @@ class StatusWebhookView(WebhookView):
         return self.provider.receipt_example
 
     def post(self, request: Request) -> Response:
-        """Store a delivery receipt. Order and repetition do not matter."""
+        """Store a delivery receipt. Receipts may be repeated and may come in any order."""
         receipt = self.provider.parse_receipt(self.get_verified_payload(request))
         sms_webhooks.record_delivery_receipt(receipt, at=timezone.now())
         return Response()
@@ -85,7 +85,7 @@ class InboundWebhookView(WebhookView):
         return self.provider.inbound_example
 
     def post(self, request: Request) -> Response:
-        """Store a customer's SMS with the job that was last texted to that number."""
+        """Store a customer's SMS, for the job of the last SMS that was sent to this customer."""
         message = self.provider.parse_inbound(self.get_verified_payload(request))
         sms_webhooks.receive_message(message, at=timezone.now())
         return Response()

@@ -1,6 +1,6 @@
-"""A simulated past of the repair shop, for the demo.
+"""A simulated history of the repair shop, for the demo.
 
-The services themselves record it, at times in the past. No SMS is sent.
+It calls the ordinary services with times in the past. No SMS is sent.
 """
 
 import random
@@ -48,12 +48,12 @@ PARTS = {"Pump": "PU-20", "Door seal": "SE-11", "Motor brushes": "MB-02", "Therm
 NEEDS_PART_SHARE, EARLY_PAYMENT_SHARE, REPLY_SHARE = 0.35, 0.1, 0.04
 RECEIPTS = (DeliveryState.DELIVERED, DeliveryState.NOT_DELIVERED, None)
 RECEIPT_WEIGHTS = (94, 2, 4)
-# A person has seen all flags that are older.
+# Flags that are older than this are marked as seen.
 UNSEEN_DAYS = 3
 
 
 def draw_arrivals(rng: random.Random, *, days: int, until: datetime) -> list[datetime]:
-    """Return when customers came in the days before an instant, in order."""
+    """Return the times at which customers arrive in the days before an instant, in order."""
     arrivals = []
     for day in (until - timedelta(days=back) for back in range(days)):
         for _ in range(rng.randint(*CUSTOMERS[day.weekday()])):
@@ -121,7 +121,7 @@ class _JobSimulation:
             self._acknowledge()
 
     def _wait(self, min_days: float, max_days: float) -> bool:
-        """Move the time some days forward. Return False if that would be after the end."""
+        """Move the time forward by random days. Return False if that would be after the end."""
         at = self.at + timedelta(days=self.rng.uniform(min_days, max_days))
         if at > self.until:
             return False
@@ -182,11 +182,11 @@ class _JobSimulation:
         while task := tasks.order_by("pk").first():
             self.at = min(self.at + timedelta(seconds=self.rng.uniform(0.5, 4)), self.until)
             if task.kind == OutboxKind.SMS:
-                self._pretend_to_send(task)
+                self._simulate_sending(task)
             else:
                 run_batch(StatusTask, [task], lambda: self.at)
 
-    def _pretend_to_send(self, task: OutboxTask) -> None:
+    def _simulate_sending(self, task: OutboxTask) -> None:
         attempt = sms_delivery.begin_attempt(task, at=self.at)
         if attempt is None:
             return

@@ -46,7 +46,7 @@ def draw_job(rng: random.Random) -> dict[str, str]:
 
 
 def price_of(job_id: int) -> Decimal:
-    """Return the price of a job's repair: always the same, so that a repeated payment is equal."""
+    """Return the price of a job's repair. It is always the same, so payments can be repeated."""
     return Decimal(random.Random(job_id).randint(20, 300)).quantize(Decimal("0.01"))
 
 

@@ -9,7 +9,7 @@ from repairjobs.models import MAX_JOB_ID, MIN_JOB_ID, ClientJob, ScanBatch
 
 
 class ClientUnavailable(Exception):
-    """The client's database did not answer."""
+    """The client's database did not respond."""
 
 
 class JobIdTaken(Exception):
@@ -26,7 +26,9 @@ def scan_new_jobs(*, after: int, size: int) -> ScanBatch:
 
 
 def id_before(job_id: int, *, rows: int) -> int:
-    """Return the id that is this many rows before an id; below all ids if there are fewer rows.
+    """Return the id that is this many rows before an id.
+
+    If there are fewer rows, return an id below all ids.
 
     :raises ClientUnavailable:
     """
@@ -45,7 +47,7 @@ def fetch(job_ids: Iterable[int]) -> dict[int, ClientJob]:
 
 
 def compare_and_set(job_id: int, *, expected: str | None, status: str) -> bool:
-    """Set a row's status if it still is the expected one. Return whether it was.
+    """Set a row's status if it still has the expected status. Return whether it was set.
 
     :raises ClientUnavailable: the status may have been set.
     """
@@ -87,6 +89,6 @@ def _translated_errors() -> Iterator[None]:
     except (OperationalError, InterfaceError) as error:
         connection = connections["client"]
         if not connection.in_atomic_block:
-            # After a timeout, the next query would receive the rows of this one.
+            # After a timeout, the next query would receive the rows of this query.
             connection.close()
-        raise ClientUnavailable(f"the client's database did not answer: {error}") from error
+        raise ClientUnavailable(f"the client's database did not respond: {error}") from error

@@ -1,4 +1,4 @@
-"""Phone numbers, as the phonenumbers library understands them."""
+"""Phone numbers, parsed by the phonenumbers library."""
 
 import phonenumbers
 

@@ -38,7 +38,7 @@ def pay(job_id: str, *, reference: str, amount: str) -> None:
 
 
 def _client() -> HttpClient:
-    # Always this machine: the demo runs on no other.
+    # Always this machine, because the demo sends requests only to itself.
     return HttpClient(
         f"http://127.0.0.1:{settings.PORT}",
         api_key=settings.SANDBOX_KEY,

@@ -74,7 +74,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.PositiveSmallIntegerField(default=1, primary_key=True, serialize=False)),
                 ('watermark', models.BigIntegerField(help_text="The highest id that was read from the client's table.", null=True)),
-                ('scan_position', models.BigIntegerField(default=-2147483649, help_text='The id up to which the full scan, which starts over at the end, has come.')),
+                ('scan_position', models.BigIntegerField(default=-2147483649, help_text='The last id that the full scan has read. At the end, the scan starts again.')),
                 ('is_live', models.BooleanField(default=False, help_text='The first import is complete.')),
                 ('completed_at', models.DateTimeField(help_text='When an import last reached the end of the table.', null=True)),
             ],

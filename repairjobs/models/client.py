@@ -35,15 +35,15 @@ CLIENT_COLUMNS = {
 
 
 def normalize_status(status: str | None) -> str:
-    """Return a client's status in capitals, without surplus blanks."""
+    """Return a client's status in capitals, without extra spaces."""
     return " ".join((status or "").split()).upper()
 
 
 class ScanBatch(NamedTuple):
-    """The NEW rows of one stretch of the client's table."""
+    """The NEW rows of one part of the client's table."""
 
     rows: list["ClientJob"]
-    end: int | None  # the last id of the stretch; None: the table has no more rows
+    end: int | None  # the last id of the part; None: the table has no more rows
 
 
 class ClientJobQuerySet(models.QuerySet["ClientJob"]):
@@ -78,7 +78,7 @@ class ClientJobQuerySet(models.QuerySet["ClientJob"]):
         return row.first()
 
     def compare_and_set(self, job_id: int, *, expected: str | None, status: str) -> bool:
-        """Set a row's status if it still is the expected one. Return whether it was."""
+        """Set a row's status if it still has the expected status. Return whether it was set."""
         return bool(self.filter(pk=job_id, status=expected).update(status=status))
 
 

@@ -12,12 +12,12 @@ class ImportCursorQuerySet(models.QuerySet["ImportCursor"]):
         return self.select_for_update().get_or_create(pk=1)[0]
 
     def move_scan(self, position: int) -> None:
-        """Store how far the full scan has come."""
+        """Store the position of the full scan."""
         self.filter(pk=1).update(scan_position=position)
 
 
 class ImportCursor(models.Model):
-    """How far the client's table has been read: one row."""
+    """The progress of the import from the client's table: one row."""
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)
     watermark = models.BigIntegerField(
@@ -25,7 +25,7 @@ class ImportCursor(models.Model):
     )
     scan_position = models.BigIntegerField(
         default=MIN_JOB_ID - 1,
-        help_text="The id up to which the full scan, which starts over at the end, has come.",
+        help_text="The last id that the full scan has read. At the end, the scan starts again.",
     )
     is_live = models.BooleanField(default=False, help_text="The first import is complete.")
     completed_at = models.DateTimeField(

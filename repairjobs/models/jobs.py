@@ -18,7 +18,7 @@ class UnknownJob(Exception):
 
 
 class JobState(models.TextChoices):
-    """Where a job is in our workflow. Its ``status`` is the client's word for that."""
+    """The state of a job in our workflow. ``Job.status`` is the status of the client."""
 
     NEW = "new"
     OPENED = "opened"
@@ -27,7 +27,7 @@ class JobState(models.TextChoices):
     CLOSED_BY_CLIENT = "closed by client"  # before we closed it
     UNRECOGNISED = "unrecognised"  # the client's status is not one of ours
     CLOSED = "closed"
-    REOPENED = "reopened"  # closed before, and now the client has a different status
+    REOPENED = "reopened"  # closed before; now the client has a different status
 
 
 # In the order of JobState, so that migrations do not change.
@@ -47,7 +47,7 @@ class JobQuerySet(models.QuerySet["Job"]):
             raise UnknownJob(job_id) from error
 
     def locked_batch(self, job_ids: Iterable[int]) -> Self:
-        """Return these jobs, locked in one order so that two batches cannot deadlock."""
+        """Return these jobs, locked in the order of ids so that two batches cannot deadlock."""
         return self.select_for_update().filter(pk__in=job_ids).order_by("pk")
 
     def is_known(self, job_id: int) -> bool:
@@ -73,7 +73,7 @@ class JobQuerySet(models.QuerySet["Job"]):
         return dict(counts)
 
     def batches(self, *, start: int) -> Iterator[dict[int, "Job"]]:
-        """Yield these jobs by id, one batch at a time: from ``start`` on, then the ones before."""
+        """Yield these jobs by id, in batches: first from ``start`` on, then those before it."""
         for part in (self.filter(pk__gte=start), self.filter(pk__lt=start)):
             after = MIN_JOB_ID - 1
             while batch := {
@@ -91,7 +91,7 @@ class JobQuerySet(models.QuerySet["Job"]):
 
 
 class Job(models.Model):
-    """Our copy of one of the client's jobs, with what we did about it."""
+    """Our copy of a client's job, with its state in our workflow."""
 
     job_id = models.IntegerField(primary_key=True)  # the client's id
     state = models.CharField(max_length=16, choices=JobState, default=JobState.NEW)
@@ -141,7 +141,7 @@ class Job(models.Model):
 
 
 def format_job_id(job_id: int) -> str:
-    """Return a job's id as its document has it, with at least five digits."""
+    """Return a job's id in the format of its document, with at least five digits."""
     return f"{job_id:05}"
 
 
@@ -151,7 +151,10 @@ def in_order(rows: "models.Manager[Row]") -> list[Row]:
 
 
 class Acknowledgement(models.Model):
-    """A person has seen one of a job's flags; deleted when the job no longer has the flag."""
+    """A mark that a person has seen a job's flag.
+
+    It is deleted when the job no longer has the flag.
+    """
 
     job = models.ForeignKey(Job, on_delete=models.PROTECT, related_name="acknowledgements")
     flag = models.CharField(max_length=300)  # the flag's key

@@ -47,7 +47,7 @@ class OutboxTaskQuerySet(models.QuerySet["OutboxTask"]):
 
     @atomic_with_retry(using="repairjobs")
     def claim(self, kind: str, *, limit: int = 1) -> "list[OutboxTask]":
-        """Claim tasks that are due; no other worker gets them until the lease ends."""
+        """Claim tasks that are due. No other worker can claim them until the lease ends."""
         skip = connections["repairjobs"].features.has_select_for_update_skip_locked
         due = self.select_for_update(skip_locked=skip).filter(kind=kind, due_at__lte=Now())
         # Ordered like the index: MySQL would lock every due task if it had to sort.
@@ -96,7 +96,7 @@ class OutboxTaskQuerySet(models.QuerySet["OutboxTask"]):
         self.update(due_at=from_now(pause), attempts=attempts, last_error=error[:255])
 
     def postpone(self, wait: timedelta, *, attempts: int) -> None:
-        """Make these tasks due later, although they did not fail."""
+        """Make these tasks due later. This is not a failure."""
         self.update(due_at=from_now(wait), attempts=attempts)
 
     def bury(self, *, error: str) -> int:

@@ -53,5 +53,5 @@ class Payment(models.Model):
         return Decimal(self.amount_hundredths).scaleb(-2)
 
     def content(self) -> dict[str, Any]:
-        """Return the values that a repeated report must equal."""
+        """Return the values that must be equal if the payment is reported again."""
         return {"job_id": self.job_id, "amount": self.amount, "currency": self.currency}

@@ -20,9 +20,9 @@ class SmsState(models.TextChoices):
     QUEUED = "queued"
     SENDING = "sending"  # an attempt was recorded; it may have reached the provider
     UNKNOWN = "unknown"  # perhaps sent; never sent again automatically
-    SUPPRESSED = "suppressed"  # deliberately not sent: no usable number, opted out, or silent
+    SUPPRESSED = "suppressed"  # not sent: no usable number, opted out, or released silently
     ACCEPTED = "accepted"  # by the provider
-    FAILED = "failed"  # refused, or not delivered
+    FAILED = "failed"  # rejected, or not delivered
     DELIVERED = "delivered"
     RECEIVED = "received"  # inbound
 
@@ -87,7 +87,7 @@ class Sms(models.Model):
     text = models.TextField()
     segments = models.PositiveSmallIntegerField(default=0)
     reason = models.CharField(max_length=255, blank=True)  # if suppressed, failed or unknown
-    needs_attention = models.BooleanField(default=False)  # suppressed for a reason to look into
+    needs_attention = models.BooleanField(default=False)  # a person must check why it is suppressed
     attempts = models.PositiveIntegerField(default=0)
     attempted_at = models.DateTimeField(null=True)  # the last attempt
     created_at = models.DateTimeField()
@@ -120,7 +120,7 @@ class Sms(models.Model):
 
 
 class DeliveryState(models.TextChoices):
-    """What a delivery receipt says about an SMS."""
+    """The state of an SMS in a delivery receipt."""
 
     ACCEPTED = "accepted"
     REJECTED = "rejected"
@@ -134,13 +134,16 @@ class DeliveryReceiptQuerySet(models.QuerySet["DeliveryReceipt"]):
 
 
 class DeliveryReceipt(models.Model):
-    """A provider's receipt about an SMS, stored once; it may come before we know the SMS."""
+    """A provider's receipt about an SMS, stored once.
+
+    It may come before the provider's id of the SMS is stored.
+    """
 
     digest = models.CharField(max_length=64, unique=True)  # SHA-256 of the content
     message_uuid = models.CharField("provider's id", max_length=64, db_index=True)
     reference = models.CharField(max_length=100, blank=True)
-    status = models.CharField(max_length=32)  # in the provider's words
-    state = models.CharField(  # in our words; empty if the status changes nothing
+    status = models.CharField(max_length=32)  # the provider's own term
+    state = models.CharField(  # our term for the status; empty if the status changes nothing
         max_length=13, choices=DeliveryState, blank=True
     )
     reason = models.CharField(max_length=255, blank=True)
@@ -173,7 +176,7 @@ class OptOutQuerySet(models.QuerySet["OptOut"]):
 
 
 class OptOut(models.Model):
-    """A number that wants no more SMS."""
+    """A phone number whose owner wants no more SMS."""
 
     number = models.CharField(max_length=64, unique=True)
     since = models.DateTimeField()
@@ -191,9 +194,9 @@ class OptOut(models.Model):
 class SmsSendSlotQuerySet(models.QuerySet["SmsSendSlot"]):
     @atomic_with_retry(using="repairjobs")
     def reserve(self, *, per_second: int) -> timedelta:
-        """Reserve the next instant at which an SMS may be sent, over all workers.
+        """Reserve the next instant at which any worker may send an SMS.
 
-        Return how long that is from now.
+        Return the time to wait until then.
         """
         self.get_or_create(pk=1, defaults={"free_at": Now()})
         slot = self.select_for_update().filter(pk=1)
@@ -205,7 +208,7 @@ class SmsSendSlotQuerySet(models.QuerySet["SmsSendSlot"]):
 
 
 class SmsSendSlot(models.Model):
-    """When the next SMS may be sent: one row."""
+    """The next instant at which an SMS may be sent: one row."""
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)
     free_at = models.DateTimeField()  # by the database's clock

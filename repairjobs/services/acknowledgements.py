@@ -16,11 +16,11 @@ def acknowledge(*, job_id: int, keys: Collection[str], at: datetime) -> int:
     :raises UnknownJob:
     """
     job = Job.objects.locked(job_id)
-    seen = [flag for flag in unseen_flags(job) if flag.key in keys]
+    new_flags = [flag for flag in unseen_flags(job) if flag.key in keys]
     Acknowledgement.objects.bulk_create(
         Acknowledgement(job=job, flag=flag.key, text=flag.text[:600], acknowledged_at=at)
-        for flag in seen
+        for flag in new_flags
     )
-    for flag in seen:
+    for flag in new_flags:
         advance(job, JobEvent.FLAG_SEEN, at=at, flag=flag.text)
-    return len(seen)
+    return len(new_flags)

@@ -1,4 +1,4 @@
-"""Flags: what a person must look at."""
+"""Flags: problems of a job that a person must check."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -7,7 +7,7 @@ from repairjobs.models import STATUS_RANKS, Job, JobStatus, Sms, SmsState, in_or
 
 
 class Flag(NamedTuple):
-    """Something that a person must look at."""
+    """A problem of a job that a person must check."""
 
     key: str  # differs for a different problem, even if the text is the same
     text: str
@@ -15,8 +15,8 @@ class Flag(NamedTuple):
 
 def unseen_flags(job: Job) -> list[Flag]:
     """Return the job's flags that no person has marked as seen."""
-    seen = {acknowledgement.flag for acknowledgement in job.acknowledgements.all()}
-    return [flag for flag in flags(job) if flag.key not in seen]
+    seen_keys = {acknowledgement.flag for acknowledgement in job.acknowledgements.all()}
+    return [flag for flag in flags(job) if flag.key not in seen_keys]
 
 
 def flags(job: Job) -> Iterator[Flag]:
@@ -32,10 +32,13 @@ def flags(job: Job) -> Iterator[Flag]:
 
 
 def drop_outdated_acknowledgements(job: Job) -> None:
-    """Forget what was seen about flags that are gone, so that they count as new next time."""
-    seen = set(job.acknowledgements.values_list("flag", flat=True))
-    if gone := seen and seen - {flag.key for flag in flags(job)}:
-        job.acknowledgements.filter(flag__in=gone).delete()
+    """Delete the acknowledgements of flags that the job no longer has.
+
+    If the job gets such a flag again, the flag is unseen.
+    """
+    seen_keys = set(job.acknowledgements.values_list("flag", flat=True))
+    if outdated_keys := seen_keys and seen_keys - {flag.key for flag in flags(job)}:
+        job.acknowledgements.filter(flag__in=outdated_keys).delete()
 
 
 def _job_flags(job: Job) -> Iterator[Flag]:
@@ -43,7 +46,7 @@ def _job_flags(job: Job) -> Iterator[Flag]:
     if job.is_missing:
         yield Flag("missing", "the client deleted the row")
     if job.is_on_hold:
-        yield Flag("on hold", "on hold since going live: adopt_jobs decides whether to text")
+        yield Flag("on hold", "on hold since going live: release the job with adopt_jobs")
     if status not in STATUS_RANKS:
         yield Flag(f"unknown {status}", f"the client's status {status!r} is unknown")
     if job.closed_at and status != JobStatus.CLOSED:

@@ -1,4 +1,4 @@
-"""Jobs on hold: found when going live, until a person decides whether to text."""
+"""Jobs on hold: NEW jobs of the first import that wait until a person releases them."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -13,7 +13,7 @@ Progress = Callable[[int], object]
 def release_held_jobs(*, text: bool, at: datetime, progress: Progress = lambda done: None) -> int:
     """Release the jobs on hold: text their customers, or open them without a text.
 
-    Return how many there were. ``progress`` is called with 1 for each.
+    Return the number of released jobs. Call ``progress`` with 1 for each job.
     """
     released = 0
     for job_id in Job.objects.on_hold().ids():

@@ -26,7 +26,9 @@ MAX_TEXTED_AT_FIRST = 20
 
 
 def import_new_jobs(*, at: datetime, has_time_left: HasTimeLeft = unlimited) -> int:
-    """Import the client's NEW jobs; return how many. A run out of time is continued by the next.
+    """Import the client's NEW jobs and return how many.
+
+    If no time is left, the next run continues.
 
     :raises ClientUnavailable: the jobs imported so far stay.
     """
@@ -44,9 +46,9 @@ def import_new_jobs(*, at: datetime, has_time_left: HasTimeLeft = unlimited) -> 
 
 
 def scan_table(*, at: datetime) -> int:
-    """Import the NEW jobs of the next stretch of the client's table; return how many.
+    """Import the NEW jobs of the next part of the client's table and return how many.
 
-    The full scan starts over when it reaches the watermark.
+    The full scan starts again when it reaches the watermark.
 
     :raises ClientUnavailable:
     """
@@ -64,7 +66,7 @@ def scan_table(*, at: datetime) -> int:
 
 @atomic_with_retry(using="repairjobs")
 def import_batch(batch: ScanBatch, *, at: datetime) -> int:
-    """Import the NEW rows of a batch; return how many were unknown.
+    """Import the NEW rows of a batch and return how many were not imported before.
 
     A job that was closed before and is NEW again gets a line in the ledger and a flag.
     """
@@ -72,11 +74,11 @@ def import_batch(batch: ScanBatch, *, at: datetime) -> int:
         return 0
     known = Job.objects.in_bulk([row.job_id for row in batch.rows])
     if len(known) == len(batch.rows) and batch.end <= ImportCursor.objects.current().highest_id:
-        # The usual case, which needs no lock.
+        # The usual case: there is nothing to import, so no lock is needed.
         _record_reopened(known.values(), at=at)
         return 0
     cursor = ImportCursor.objects.locked()
-    # Again, under the lock: another import may have been faster.
+    # Query again under the lock, because another import may have stored these jobs meanwhile.
     known = Job.objects.in_bulk([row.job_id for row in batch.rows])
     new_jobs = [_to_job(row, cursor, at) for row in batch.rows if row.job_id not in known]
     start_jobs(new_jobs, at=at)

@@ -32,10 +32,10 @@ STATUS_EVENTS: Mapping[str, JobEvent] = {
 def sync_jobs(
     *, at: datetime, start: int = MIN_JOB_ID, has_time_left: HasTimeLeft = unlimited
 ) -> int:
-    """Read the jobs under way from the client; return how many changed.
+    """Read the jobs under way from the client and return how many changed.
 
-    Jobs from id ``start`` on come first. With a random start, runs that are cut short still reach
-    every job in the end.
+    Jobs from id ``start`` on come first. With a random start, every job is read in the end, even if
+    no run has the time for all jobs.
 
     :raises ClientUnavailable: the jobs synced so far stay.
     """
@@ -54,7 +54,7 @@ def sync_jobs(
 def status_at_client(row: ClientJob, job: Job) -> str:
     """Return the job's status according to the client's row.
 
-    The status that only marks a job as paid does not change ours.
+    ``CLIENT_PAID_STATUS`` does not change our status, because it only marks a job as paid.
     """
     paid = normalize_status(settings.CLIENT_PAID_STATUS)
     is_paid_mark = row.normalized_status and row.normalized_status == paid
@@ -72,7 +72,7 @@ def _differs(job: Job, row: ClientJob | None) -> bool:
 def _sync_job(stale: Job, row: ClientJob | None, *, at: datetime) -> bool:
     job = Job.objects.locked(stale.pk)
     if job.version != stale.version:
-        # The row may have been read before that change; the next sync will tell.
+        # The row may have been read before that change. The next sync reads it again.
         return False
     if row and OutboxTask.objects.write_started(job).exists():
         # The new status may be ours, and must then be recorded as a PUT first.

@@ -9,7 +9,7 @@ MIN_NUMBER_LENGTH = 10
 
 
 def mask(text: str | None) -> str:
-    """Show only whether there is any text."""
+    """Hide a text. The result shows only whether there is a text."""
     return HIDDEN if text else ""
 
 

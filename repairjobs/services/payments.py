@@ -12,7 +12,7 @@ class PaymentConflict(Exception):
     """The reference belongs to a different payment, which stays unchanged."""
 
     def __init__(self, stored: Payment, received: Payment) -> None:
-        super().__init__(f"payment {stored.reference} is known with other content")
+        super().__init__(f"payment {stored.reference} is already stored with other content")
         before, after = stored.content(), received.content()
         self.conflicts = {
             name: (before[name], after[name]) for name in before if before[name] != after[name]

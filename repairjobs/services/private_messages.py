@@ -1,4 +1,4 @@
-"""SMS in a person's own words."""
+"""SMS that a person writes."""
 
 from datetime import datetime
 
@@ -9,7 +9,7 @@ from repairjobs.services.sms_texts import draft_sms
 
 
 class CannotText(Exception):
-    """The job's customer cannot be texted; the message says why."""
+    """The job's customer cannot be texted. The message is the reason."""
 
 
 @atomic_with_retry(using="repairjobs")

@@ -25,7 +25,7 @@ Progress = Callable[[int], object]
 
 
 class Difference(NamedTuple):
-    """Something about a job that will change once all work is done."""
+    """A difference between client, job and document, or a pending outbox task."""
 
     job_id: int
     problem: str
@@ -38,7 +38,7 @@ class Difference(NamedTuple):
 def differences(
     *, progress: Progress, start: int = MIN_JOB_ID, has_time_left: HasTimeLeft = unlimited
 ) -> Iterator[Difference]:
-    """Yield every difference, also those that work in progress will remove.
+    """Yield every difference, also differences that work in progress will remove.
 
     Jobs from id ``start`` on come first, as in ``sync_jobs``.
 
@@ -54,7 +54,7 @@ def differences(
 
 
 def confirmed(earlier: Collection[Difference]) -> Iterator[Difference]:
-    """Yield those of these differences that still exist.
+    """Yield the earlier differences that still exist.
 
     :raises ClientUnavailable:
     :raises DocumentsUnavailable:

@@ -1,4 +1,4 @@
-"""Delivery of SMS: every attempt is stored before it is made, every outcome after it."""
+"""Delivery of SMS. Each attempt is stored before the request, and its outcome after it."""
 
 from datetime import datetime
 from uuid import UUID
@@ -14,7 +14,7 @@ from repairjobs.services.workflow import advance_sms
 def begin_attempt(task: OutboxTask, *, at: datetime) -> Sms | None:
     """Record that the task's SMS is about to be sent.
 
-    Return the SMS to send; None if it must not be sent (any more).
+    Return the SMS to send, or None if it must not be sent.
     """
     job = Job.objects.locked(task.job_id)
     if not OutboxTask.objects.claimed_by(task).exists():
@@ -49,7 +49,7 @@ def record_accepted(attempt: Sms, *, message_uuid: str, at: datetime) -> None:
 
 @atomic_with_retry(using="repairjobs")
 def record_refused(attempt: Sms, *, reason: str, at: datetime) -> None:
-    """Record that the provider refused the SMS for good."""
+    """Record that the provider rejected the SMS permanently."""
     job, sms = lock_sms(attempt)
     advance_sms(sms, SmsEvent.REFUSED, job=job, at=at, reason=reason)
     _delete_task(sms)
@@ -74,7 +74,7 @@ def record_unknown(attempt: Sms, *, reason: str, at: datetime) -> None:
 
 @atomic_with_retry(using="repairjobs")
 def resolve_sms(sms: Sms, *, was_sent: bool, at: datetime) -> bool:
-    """Record what a person found out about an UNKNOWN SMS; if it was not sent, send it again.
+    """Record a person's decision about an UNKNOWN SMS. If it was not sent, send it again.
 
     Return False if the SMS is not UNKNOWN.
     """

@@ -21,7 +21,7 @@ from repairjobs.models import (
 
 
 class SmsEvent(StrEnum):
-    """What happens to an SMS."""
+    """The events that can change an SMS."""
 
     ATTEMPT_STARTED = "attempt started"
     NOT_SENT = "not sent"
@@ -40,13 +40,13 @@ class SmsEvent(StrEnum):
 
 
 class SmsTransition(NamedTuple):
-    """What an event does to an SMS in one of the source states."""
+    """The effect of an event on an SMS in one of the source states."""
 
     sources: tuple[SmsState, ...]
     event: SmsEvent
     target: SmsState
     note: str = ""  # in the ledger, after "EVENT … SMS"; empty: no line
-    reason: str = ""  # if the event does not bring its own
+    reason: str = ""  # the default, if the event has no reason
     needs_attention: bool = False
     sends: bool = False  # enqueues the task that sends the SMS
     affects_job: bool = True  # the job's document or next steps depend on it
@@ -54,7 +54,7 @@ class SmsTransition(NamedTuple):
 
 NOT_YET_FAILED = (*UNRESOLVED_STATES, SmsState.SUPPRESSED, SmsState.ACCEPTED)
 
-# Order and repetition of receipts do not matter: an event that has no row here changes nothing.
+# An event without a row here changes nothing. So receipts may be repeated and come in any order.
 SMS_TRANSITIONS = (
     SmsTransition(
         (SmsState.QUEUED,), SmsEvent.ATTEMPT_STARTED, SmsState.SENDING, affects_job=False
@@ -89,7 +89,7 @@ SMS_TRANSITIONS = (
         UNRESOLVED_STATES,
         SmsEvent.RECEIPT_ACCEPTED,
         SmsState.ACCEPTED,
-        "accepted, says the delivery receipt",
+        "accepted, according to the delivery receipt",
     ),
     SmsTransition(NOT_YET_FAILED, SmsEvent.RECEIPT_REJECTED, SmsState.FAILED, "rejected"),
     SmsTransition(NOT_YET_FAILED, SmsEvent.RECEIPT_NOT_DELIVERED, SmsState.FAILED, "not delivered"),
@@ -97,7 +97,7 @@ SMS_TRANSITIONS = (
         UNRESOLVED_STATES,
         SmsEvent.RECEIPT_DELIVERED,
         SmsState.DELIVERED,
-        "accepted and delivered, says the delivery receipt",
+        "accepted and delivered, according to the delivery receipt",
     ),
     SmsTransition(
         (SmsState.SUPPRESSED, SmsState.ACCEPTED, SmsState.FAILED),

@@ -30,12 +30,12 @@ RECEIPT_EVENTS = {
 
 
 def record_delivery_receipt(receipt: Receipt, *, at: datetime) -> bool:
-    """Store a receipt about an SMS and advance the SMS, once however often the receipt comes.
+    """Store a receipt about an SMS and advance the SMS. A repeated receipt changes nothing.
 
-    Return whether it is about an SMS that we know.
+    Return False if we do not know the SMS.
     """
     content = f"{receipt.message_uuid} {receipt.reference} {receipt.status}"
-    # Stored before the SMS is looked up: an SMS that is accepted meanwhile looks for its receipts.
+    # Stored before the query for the SMS: if the SMS is accepted meanwhile, the worker applies it.
     stored, _ = DeliveryReceipt.objects.get_or_create(
         digest=hashlib.sha256(content.encode()).hexdigest(),
         defaults={
@@ -81,7 +81,7 @@ def _apply_receipt(receipt: DeliveryReceipt, sms: Sms, *, at: datetime) -> None:
 
 @atomic_with_retry(using="repairjobs")
 def receive_message(message: InboundMessage, *, at: datetime) -> bool:
-    """Store a customer's SMS with the job last texted to that number; apply STOP and START.
+    """Store a customer's SMS, for the job of the last SMS to this customer. Apply STOP and START.
 
     Return False if this message was stored before.
     """

@@ -1,4 +1,4 @@
-"""Statuses that we write to the client: the start of a write is recorded before it is made."""
+"""Statuses that we write to the client. The start of a write is recorded before the write."""
 
 from datetime import datetime
 
@@ -16,7 +16,7 @@ from repairjobs.models import (
 from repairjobs.services.job_sync import apply_client_row
 from repairjobs.services.workflow import JobEvent, advance
 
-# Every other status is the client's own for paid jobs.
+# The only other status that we write is CLIENT_PAID_STATUS.
 WRITTEN_EVENTS = {
     JobStatus.OPENED.value: JobEvent.OPENED_WRITTEN,
     JobStatus.CLOSED.value: JobEvent.CLOSED_WRITTEN,
@@ -25,11 +25,12 @@ WRITTEN_EVENTS = {
 
 @atomic_with_retry(using="repairjobs")
 def mark_write_started(task: OutboxTask, row: ClientJob | None, *, at: datetime) -> bool:
-    """Record that the task's status is about to be written over the client's row.
+    """Record that a worker will now write the task's status to the client's row.
 
-    Return whether to write it now. If the client has moved on, the job follows the client instead.
-    If the row has the status, or a later one, since an earlier write was started, that write counts
-    as successful.
+    Return False if the status must not be written: another worker has claimed the task, or the
+    client's row has a status that we may not replace. In the second case, copy the row into the
+    job. If an earlier write was started, and the row has its status or a later one, that write
+    counts as successful.
     """
     job = Job.objects.locked(task.job_id)
     stored = OutboxTask.objects.claimed_by(task).first()
@@ -41,7 +42,7 @@ def mark_write_started(task: OutboxTask, row: ClientJob | None, *, at: datetime)
         if stored.write_started and status in _reached_after(task.subject):
             _record_written(job, task.subject, at=at)
         elif status == task.subject:
-            _record_found(job, task.subject, at=at)
+            _record_written_by_client(job, task.subject, at=at)
         apply_client_row(job, row, at=at)
         return False
     stored.write_started = True
@@ -74,7 +75,7 @@ def _replaceable_by(status: str) -> set[str]:
 
 
 def _reached_after(status: str) -> set[str]:
-    """Return this status and those that follow it."""
+    """Return this status and all later statuses."""
     first = STATUS_RANKS.get(status, len(STATUS_RANKS))
     return {status} | {later for later, rank in STATUS_RANKS.items() if rank > first}
 
@@ -88,7 +89,7 @@ def _record_written(job: Job, status: str, *, at: datetime) -> None:
         advance(job, JobEvent.PAID_WRITTEN, at=at, status=status)
 
 
-def _record_found(job: Job, status: str, *, at: datetime) -> None:
+def _record_written_by_client(job: Job, status: str, *, at: datetime) -> None:
     """Record that the client wrote a status before we could."""
     if status == JobStatus.CLOSED:
         advance(job, JobEvent.CLOSED_FOUND, at=at)

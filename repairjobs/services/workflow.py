@@ -1,8 +1,8 @@
 """The state machine of a job.
 
-``TRANSITIONS`` says what each event does to a job, ``DUE_TASKS`` what each state requires.
-docs/repairjobs.md shows both as a diagram. ``advance`` applies them; it is the only way to change a
-job. ``advance_sms`` is the only way to change an SMS.
+``TRANSITIONS`` lists the effects of events on a job. ``DUE_TASKS`` lists the tasks that each state
+requires. docs/repairjobs.md shows both as a diagram. ``advance`` applies them. It is the only way
+to change a job. ``advance_sms`` is the only way to change an SMS.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -34,7 +34,7 @@ from repairjobs.services.sms_texts import draft_automatic_sms
 
 
 class JobEvent(StrEnum):
-    """What happens to a job."""
+    """The events that can change a job."""
 
     IMPORTED = "imported"
     CLIENT_SET_NEW = "client set NEW"
@@ -97,7 +97,7 @@ Task = SendSms | SuppressSms | WriteStatus | WritePaidStatus
 
 
 class Transition(NamedTuple):
-    """What an event does to a job in one of the source states."""
+    """The effect of an event on a job in one of the source states."""
 
     sources: tuple[JobState, ...]
     event: JobEvent
@@ -108,10 +108,10 @@ class Transition(NamedTuple):
 
 
 ANY = (*UNDER_WAY, *FINISHED)
-# The start of every job, which ``start_jobs`` applies to many at once.
+# The start of every job. ``start_jobs`` applies it to many jobs at once.
 IMPORT = Transition((), JobEvent.IMPORTED, JobState.NEW, "GET new job")
 TRANSITIONS = (
-    # The client decides about its statuses, in any order.
+    # The client may set its statuses in any order.
     Transition(UNDER_WAY, JobEvent.CLIENT_SET_NEW, JobState.NEW, "GET {changes}"),
     Transition(UNDER_WAY, JobEvent.CLIENT_SET_OPENED, JobState.OPENED, "GET {changes}"),
     Transition(UNDER_WAY, JobEvent.CLIENT_SET_IN_PROGRESS, JobState.IN_PROGRESS, "GET {changes}"),
@@ -134,7 +134,7 @@ TRANSITIONS = (
     Transition(ANY, JobEvent.PAID_FOUND, stamp="paid_written_at"),
     Transition(ANY, JobEvent.CLOSED_WRITTEN, JobState.CLOSED, "PUT Job_status CLOSED", "closed_at"),
     Transition(ANY, JobEvent.CLOSED_FOUND, JobState.CLOSED, stamp="closed_at"),
-    # What a person decided about a job on hold.
+    # A person's decision about a job on hold.
     Transition(ANY, JobEvent.RELEASED, tasks=(SendSms(SmsKind.COURTESY),)),
     Transition(ANY, JobEvent.RELEASED_SILENTLY, tasks=(SuppressSms(SmsKind.COURTESY),)),
     # Payments may come at any time.
@@ -193,14 +193,14 @@ _BY_STATE_AND_EVENT: Mapping[tuple[str, JobEvent], Transition] = {
 }
 
 
-# --- Applying them -------------------------------------------------------------------------------
+# --- Application of the tables -------------------------------------------------------------------
 
 
 def advance(job: Job, event: JobEvent, *, at: datetime, **details: str) -> None:
     """Apply an event to a locked job.
 
     Save the job with all fields that the caller changed, write the ledger line, and enqueue the
-    document and all tasks that are due. Each task is enqueued once, however often it is due.
+    document and all tasks that are due. A task that exists already is not enqueued again.
     """
     transition = _BY_STATE_AND_EVENT[job.state, event]
     job.state = transition.target or job.state
@@ -210,7 +210,7 @@ def advance(job: Job, event: JobEvent, *, at: datetime, **details: str) -> None:
     job.save()
     if transition.note:
         JobTransaction.objects.record(job, transition.note.format(**details), at=at)
-    # The document has changed, so that a dead letter deserves a retry.
+    # The document has changed, so a dead letter may succeed now.
     OutboxTask.objects.enqueue(job, OutboxKind.DOCUMENT, revive=True)
     for task in (*transition.tasks, *due_tasks(job)):
         _enqueue(task, job, at=at)
@@ -218,7 +218,7 @@ def advance(job: Job, event: JobEvent, *, at: datetime, **details: str) -> None:
 
 
 def due_tasks(job: Job) -> Iterable[Task]:
-    """Return the tasks that the job's state requires, enqueued or not."""
+    """Return all tasks that the job's state requires. Some may be enqueued already."""
     if job.is_missing:
         return []
     return [

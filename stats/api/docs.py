@@ -100,10 +100,10 @@ message_views = extend_schema_view(
             200: OpenApiResponse(
                 MessageSerializer,
                 "The same message was recorded before. Nothing changed.",
-                [OpenApiExample("Known", STORED)],
+                [OpenApiExample("Recorded before", STORED)],
             ),
             400: error_response(
-                "The message is malformed: an error for each field.",
+                "The message is malformed. The body has the errors of each field.",
                 {"customerId": ["Missing. Must be …"]},
             ),
             409: OpenApiResponse(
@@ -150,8 +150,10 @@ report = extend_schema(
     parameters=[
         ReportQuerySerializer,
         *(
-            OpenApiParameter(each["name"], each["schema"], description=each["description"])
-            for each in KeysetPagination().get_schema_operation_parameters(None)
+            OpenApiParameter(
+                parameter["name"], parameter["schema"], description=parameter["description"]
+            )
+            for parameter in KeysetPagination().get_schema_operation_parameters(None)
         ),
     ],
     responses={

@@ -1,7 +1,7 @@
 """Hot path: answer ``POST /messages`` from programs before Django's handlers and middleware.
 
-``python -m benchmarks stats`` compares it with a plain Django view. It answers only plain, valid
-messages. All other requests go on to :class:`MessageViewSet`, which also words the errors.
+``python -m benchmarks stats`` compares it with a plain Django view. It answers only plain requests
+with a valid message. :class:`MessageViewSet` answers all other requests and writes all errors.
 """
 
 import json
@@ -54,7 +54,7 @@ def wrap_wsgi(application: WSGIApplication) -> WSGIApplication:
 
 
 def _is_plain(environ: WSGIEnvironment) -> bool:
-    """Return whether the request posts a small JSON body and needs nothing else of Django."""
+    """Return whether the request posts a small JSON body and needs no other feature of Django."""
     length = environ.get("CONTENT_LENGTH") or ""
     return (
         environ["REQUEST_METHOD"] == "POST"
@@ -74,7 +74,7 @@ def _is_allowed_host(host: str) -> bool:
 
 
 def _respond(body: bytes) -> tuple[int, list[tuple[str, str]], bytes] | None:
-    """Record the message and return status, headers and body; None: the view must respond."""
+    """Record the message. Return status, headers and body, or None if the view must respond."""
     try:
         message = parse_message(parse_json(body), at=timezone.now())
         status, content = outcome_response(record_message(message))

@@ -169,12 +169,12 @@ def longer_interval(interval: Interval) -> str | None:
 
 
 def first_page_link(parameters: dict[str, str], **changes: str) -> str:
-    kept = {name: value for name, value in parameters.items() if name != "cursor"}
-    return f"?{urlencode(kept | changes)}"
+    filters = {name: value for name, value in parameters.items() if name != "cursor"}
+    return f"?{urlencode(filters | changes)}"
 
 
-def line_chart(measure: Measure, names: list[str], series: list[Series]) -> LineChart:
-    scale = axis([value for each in series for value in measure.of(each)], HEIGHT)
+def line_chart(measure: Measure, names: list[str], all_series: list[Series]) -> LineChart:
+    scale = axis([value for series in all_series for value in measure.of(series)], HEIGHT)
     step = WIDTH / len(names)
     middles = [round((position + 0.5) * step, 1) for position in range(len(names))]
     max_labels = round(WIDTH / (CHARACTER_WIDTH * len(names[0])))
@@ -183,8 +183,8 @@ def line_chart(measure: Measure, names: list[str], series: list[Series]) -> Line
         title=measure.title,
         grid=scale.lines(measure.format),
         lines=[
-            [(x, scale.y(value)) for x, value in zip(middles, measure.of(each), strict=True)]
-            for each in series
+            [(x, scale.y(value)) for x, value in zip(middles, measure.of(series), strict=True)]
+            for series in all_series
         ],
         has_dots=len(names) <= MAX_DOTS,
         columns=[
@@ -193,8 +193,8 @@ def line_chart(measure: Measure, names: list[str], series: list[Series]) -> Line
                 width=round(step, 1),
                 name=name,
                 values=[
-                    (format_type(each.type), measure.format(measure.of(each)[position]))
-                    for each in series
+                    (format_type(series.type), measure.format(measure.of(series)[position]))
+                    for series in all_series
                 ],
             )
             for position, name in enumerate(names)

@@ -10,7 +10,8 @@ from common.api.json_format import is_text, parse_json, parse_json_leniently
 
 NOT_A_BATCH = "A batch must be a JSON array of messages, or NDJSON."
 MAX_MESSAGES = 10_000
-# Objects and arrays in a body, nested ones included: each takes ten times its text in memory.
+# Maximum number of objects and arrays in a body, with nested ones. Each takes ten times as much
+# memory as its text.
 MAX_CONTAINERS = 50 * MAX_MESSAGES
 
 
@@ -20,7 +21,7 @@ class TooManyMessages(APIException):
 
 
 class InvalidItem:
-    """An item of a batch that is not JSON text."""
+    """An item of a batch that cannot be parsed as JSON."""
 
     def __init__(self, reason: str) -> None:
         self.reason = reason

@@ -28,7 +28,7 @@ class TypeParameter(serializers.CharField):
 
 
 class MessageSerializer(serializers.Serializer[Any]):
-    # ``stats.api.validation`` does the checks. The fields serve OpenAPI and the HTML form.
+    # ``stats.api.validation`` checks the values. These fields are for OpenAPI and the HTML form.
     customerId = Int64Field(help_text=ALLOWED["customerId"])  # noqa: N815
     type = TypeField(help_text="May be empty.")
     amount = serializers.RegexField(
@@ -39,7 +39,7 @@ class MessageSerializer(serializers.Serializer[Any]):
     )
     timestamp = serializers.DateTimeField(
         required=False,
-        help_text="When the message was processed; at most 5 minutes ahead (default: now).",
+        help_text="When the message was processed; at most 5 minutes in the future (default: now).",
     )
 
     def to_internal_value(self, data: Any) -> Any:
@@ -56,7 +56,7 @@ class MessageSerializer(serializers.Serializer[Any]):
 
 
 def _form_to_json(form: Mapping[str, str]) -> dict[str, Any]:
-    """Return a form's fields as JSON has them. A form has only texts, and sends empty ones."""
+    """Convert a form's fields to JSON values. A form sends all values as text, also empty ones."""
     message: dict[str, Any] = dict(form.items())
     customer_id = to_whole_number(form.get("customerId", ""))
     if customer_id is not None:
@@ -82,8 +82,8 @@ class RejectedMessageSerializer(serializers.Serializer[Any]):
 
 
 class BatchResultSerializer(serializers.Serializer[Any]):
-    accepted = serializers.IntegerField(help_text="New messages, now counted.")
-    duplicates = serializers.IntegerField(help_text="Messages that were already counted.")
+    accepted = serializers.IntegerField(help_text="Number of new messages. They are counted now.")
+    duplicates = serializers.IntegerField(help_text="Number of messages that were counted before.")
     conflicts = BatchConflictSerializer(many=True)
     rejected = RejectedMessageSerializer(many=True)
 
@@ -128,7 +128,7 @@ class ReportQuerySerializer(serializers.Serializer[Any]):
         return attrs
 
 
-# What each query parameter of GET /stats must be.
+# The allowed values of each query parameter of ``GET /stats``.
 REPORT_PARAMETERS = {
     **{name: str(field.help_text) for name, field in ReportQuerySerializer().fields.items()},
     "format": "json, csv or api",

@@ -17,7 +17,7 @@ from stats.models import MessageData, format_amount
 MAX_TYPE_LENGTH = 255
 MAX_AHEAD = timedelta(minutes=5)
 
-# In OpenAPI.
+# The OpenAPI schema of a message type.
 TYPE_SCHEMA = {"type": "string", "maxLength": MAX_TYPE_LENGTH, "pattern": r"^[^\x00]*$"}
 AMOUNT = re.compile(r"[0-9]{1,9}\.[0-9]{3}")
 CANONICAL_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -27,14 +27,14 @@ ANY_UUID = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 
-# What each field must be, for error messages and help texts.
+# The allowed values of each field, for error messages and help texts.
 ALLOWED = {
     "customerId": "an integer of at most 64 bits",
     "type": f"a string of at most {MAX_TYPE_LENGTH} characters, without NUL",
     "amount": 'a string of 1 to 9 digits, a point and 3 digits, such as "0.012"',
     "uuid": "a string that is a UUID, such as a596b362-08be-419f-8070-9c3055566e7c",
     "timestamp": "an ISO 8601 date or datetime (UTC if it has no offset), "
-    "at most 5 minutes ahead; omit it to use the current time",
+    "at most 5 minutes in the future; omit it to use the current time",
 }
 
 # The fields of MessageData, with their names in JSON.
@@ -47,7 +47,7 @@ JSON_NAMES = {
 
 
 def parse_message(content: Any, *, at: datetime) -> MessageData:
-    """Return the message that this JSON content describes. ``at`` is the time of arrival.
+    """Parse the JSON content of a message. ``at`` is the time of arrival.
 
     :raises ValidationError: with an error for each field that is missing or not allowed.
     """
@@ -88,7 +88,7 @@ def parse_uuid(value: Any) -> str:
     """Return the canonical form of a UUID in any textual form.
 
     :raises ValueError: if the text is not a UUID.
-    :raises TypeError: if the value is not a text.
+    :raises TypeError: if the value is not text.
     """
     if CANONICAL_UUID.fullmatch(value):
         return str(value)
@@ -98,7 +98,7 @@ def parse_uuid(value: Any) -> str:
 
 
 def _parse_customer_id(value: Any) -> int:
-    # parse_json has already turned 1.0 into an integer, as JSON Schema demands.
+    # parse_json has already turned 1.0 into an integer, as JSON Schema requires.
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(value)
     if not INT64[0] <= value <= INT64[1]:

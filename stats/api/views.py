@@ -81,10 +81,10 @@ class BatchView(StrictView):
 
     @docs.record_batch
     def post(self, request: Request) -> Response:
-        """Store and count messages in one transaction. A bad message never fails the others.
+        """Store and count messages in one transaction. Invalid messages do not affect the others.
 
         The body is a JSON array, or NDJSON (`application/x-ndjson`) with one message per line.
-        `index` counts items (lines that are not blank) from 0.
+        `index` is the position of a message, from 0. Blank lines are not counted.
         """
         if not isinstance(request.data, list):
             raise ParseError(NOT_A_BATCH)  # DRF calls no parser for an empty body
@@ -112,9 +112,9 @@ class StatsView(StrictView):
 
     @docs.report
     def get(self, request: Request) -> Response:
-        """Totals from one day to another, both included; without bounds, of all time.
+        """Return the totals from one day to another, both included. The default is all time.
 
-        They include every message whose response had a 2xx status.
+        The totals include every message whose response had a 2xx status.
         """
         query = parse_query(request.query_params.dict())
         totals = DailyTotal.objects.matching(query)
@@ -147,5 +147,5 @@ class MessageSchemaView(OpenView):
 
     @docs.message_schema
     def get(self, request: Request) -> Response:
-        """The JSON Schema of a message. The service is stricter only where its docs say so."""
+        """Return the JSON Schema of a message. The service's documentation lists stricter rules."""
         return Response(docs.MESSAGE_JSON_SCHEMA)

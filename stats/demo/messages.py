@@ -1,4 +1,4 @@
-"""Plausible messages of many customers over a year. It only makes them up; it stores nothing."""
+"""Random messages of many customers over a year, for the demo. This module stores nothing."""
 
 import random
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from stats.models import MessageData
 CUSTOMERS = 2_000
 TYPES, TYPE_WEIGHTS = ("A", "B", "C", "SMS", "EMAIL"), (40, 25, 15, 12, 8)
 PRICES = {"A": 12, "B": 25, "C": 7, "SMS": 65, "EMAIL": 1}  # thousandths
-# By hour, from midnight: most messages come by day, some at night.
+# By hour, from midnight. Most messages come during the day, a few at night.
 HOUR_WEIGHTS = (2, 1, 1, 1, 1, 2, 4, 7, 10, 12, 12, 11, 10, 11, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3)
 DAYS = 365
 CHUNK_SIZE = 10_000
@@ -20,7 +20,10 @@ CHUNK_SIZE = 10_000
 def draw_messages(
     rng: random.Random, count: int, *, until: datetime
 ) -> Iterator[list[MessageData]]:
-    """Yield ``count`` messages of the year before ``until``, in chunks. Few customers send most."""
+    """Yield chunks of ``count`` random messages of the year before ``until``.
+
+    A few customers send most of the messages.
+    """
     # The first customer sends as much as the last thousand together.
     customer_weights = list(accumulate(1 / rank for rank in range(1, CUSTOMERS + 1)))
     hour_weights = list(accumulate(HOUR_WEIGHTS))

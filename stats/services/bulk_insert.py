@@ -95,7 +95,7 @@ def _quote(text: str) -> str:
 
 
 def _insert_and_count_on_sqlite(cursor: Any, messages: Sequence[MessageData]) -> set[str]:
-    """Select, then insert. The transaction is IMMEDIATE, so no other writer can come between."""
+    """Select, then insert. The transaction is IMMEDIATE, so no other process writes meanwhile."""
     known = _find_messages_on_sqlite(cursor, [message.uuid for message in messages])
     new = [message for message in messages if message.uuid not in known]
     cursor.executemany(

@@ -1,8 +1,8 @@
 """Hot path: one transaction for all requests that wait, instead of one per request.
 
-``python -m benchmarks stats`` compares it with a plain view. There is no timer: an item that
-arrives alone is written at once. Under load, all items that arrive during one transaction form the
-next group.
+``python -m benchmarks stats`` compares it with a plain view. There is no timer: if no other item
+waits, an item is written at once. Under load, all items that arrive during one transaction form
+the next group.
 """
 
 import logging
@@ -36,7 +36,7 @@ class PendingWrite(Generic[Item, Result]):
     def __init__(self, item: Item) -> None:
         self.item = item
         self.is_abandoned = False  # its thread no longer waits
-        # A lock that the writer releases: threading.Event costs three times as much.
+        # The writer releases this lock. A threading.Event would take three times as long.
         self.done = threading.Lock()
         self.done.acquire()
 
@@ -48,7 +48,7 @@ class PendingWrite(Generic[Item, Result]):
 class GroupCommitWriter(Generic[Item, Result]):
     """A thread with its own database connection that writes the items of many threads in groups.
 
-    The thread starts with the first item. A forked process starts its own.
+    The thread starts with the first item. A forked process starts its own thread.
     """
 
     def __init__(
@@ -59,7 +59,10 @@ class GroupCommitWriter(Generic[Item, Result]):
         max_waiting: int = MAX_WAITING,
         wait_seconds: float = WAIT_SECONDS,
     ) -> None:
-        """``write`` writes all items in one transaction, or raises and writes none."""
+        """Set the function that writes a group, and the limits.
+
+        ``write`` must write all items in one transaction, or raise an exception and write none.
+        """
         self._write = write
         self.max_group_size = max_group_size
         self.max_waiting = max_waiting
@@ -92,7 +95,7 @@ class GroupCommitWriter(Generic[Item, Result]):
         if not isinstance(pending.result, BaseException):
             return pending.result
         if is_unavailable(pending.result):
-            # The threads of a group share one exception: each raises its own instead.
+            # All threads of a group got the same exception object, so each raises a new one.
             raise OperationalError("the database is unavailable") from pending.result
         raise pending.result
 
@@ -134,13 +137,13 @@ class GroupCommitWriter(Generic[Item, Result]):
         connections.close_all()
 
     def _next_group(self) -> list[PendingWrite[Item, Result]]:
-        """Wait for an item and return all that wait, or [] if the thread has to end."""
+        """Wait for an item, then return all waiting items. Return [] if the thread must end."""
         group: list[PendingWrite[Item, Result]] = []
         while not group:
             for _ in range(min(max(1, self._queue.qsize()), self.max_group_size)):
                 pending = self._queue.get()
                 if pending is None:
-                    # Items may follow the end mark: put it back, and end when it comes first.
+                    # Write the group first. Put the end mark back, so that the next call returns.
                     if not group:
                         return []
                     self._queue.put(None)
@@ -150,7 +153,7 @@ class GroupCommitWriter(Generic[Item, Result]):
         return group
 
     def _write_group(self, items: Sequence[Item]) -> Sequence[Result | BaseException]:
-        """Return each item's result. If the group fails as a whole, write item by item."""
+        """Write the group and return each item's result. If it fails, write item by item."""
         try:
             return self._write_with_reconnect(items)
         except DatabaseError as error:
@@ -160,7 +163,7 @@ class GroupCommitWriter(Generic[Item, Result]):
         return [self._write_group([item])[0] for item in items]
 
     def _write_with_reconnect(self, items: Sequence[Item]) -> Sequence[Result]:
-        """Write, and try once more on a new connection: a broken one fails at its next use."""
+        """Write the items. If the connection is broken, try once more with a new connection."""
         try:
             return self._write(items)
         except Exception as error:

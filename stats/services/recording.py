@@ -10,12 +10,12 @@ class Outcome(NamedTuple):
     """The result of recording one message."""
 
     sent: MessageData
-    stored: MessageData  # the message that has this uuid now
+    stored: MessageData  # the stored message with this uuid
     is_new: bool
 
     @property
     def conflicts(self) -> list[str]:
-        """The fields in which the sent message differs from the stored one, which stays."""
+        """The fields whose sent value differs from the stored value. The stored value stays."""
         if self.is_new:
             return []
         sent, stored = self.sent, self.stored
@@ -26,7 +26,7 @@ class Outcome(NamedTuple):
 
 
 def record_messages(messages: Sequence[MessageData]) -> list[Outcome]:
-    """Store and count messages, each uuid once, in one transaction that it commits."""
+    """Store and count messages in one transaction, and commit it. Each uuid is counted once."""
     if not messages:
         return []
     first_by_uuid: dict[str, MessageData] = {}
@@ -37,7 +37,7 @@ def record_messages(messages: Sequence[MessageData]) -> list[Outcome]:
     outcomes = []
     for message in messages:
         outcomes.append(Outcome(message, stored[message.uuid], message.uuid in new_uuids))
-        new_uuids.discard(message.uuid)  # in this call, a repeated uuid is new only once
+        new_uuids.discard(message.uuid)  # only the first message with this uuid is new
     return outcomes
 
 

@@ -41,9 +41,9 @@ class ChartData(NamedTuple):
     """Data of the charts. They cover the whole report, not one page of rows."""
 
     summary: Summary
-    largest: list[Total]  # the largest amounts, if the report is not split
-    periods: list[date]  # if it is split; [] if they are too many to draw
-    series: list[Series]  # the same
+    largest: list[Total]  # the largest amounts; [] if the report is split by an interval
+    periods: list[date]  # [] if the report is not split, or has too many periods for a chart
+    series: list[Series]  # one per type; [] if there are no periods
 
 
 class Report(NamedTuple):
@@ -57,12 +57,12 @@ class Report(NamedTuple):
 
 
 def keyset(interval: Interval | None) -> list[str]:
-    """Return the columns whose order the rows of a report follow, for pagination."""
+    """Return the columns that order the rows of a report, for pagination."""
     return ["customer_id", "type", *(["day"] if interval else [])]
 
 
 def keyset_values(total: Total, interval: Interval | None) -> list[Any]:
-    """Return the keyset's values in the last daily total of this row."""
+    """Return the keyset's values of the last daily total that this row includes."""
     last_day = [interval.last_day(total.period)] if interval and total.period else []
     return [total.customer_id, total.type, *last_day]
 

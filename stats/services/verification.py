@@ -15,7 +15,7 @@ UTC_DAY = {
 
 
 class Difference(NamedTuple):
-    """A daily total, and the sums of its messages. A missing side has zeros."""
+    """A daily total, and the sums of its messages. They are 0 if total or messages are missing."""
 
     customer_id: int
     type: str
@@ -29,7 +29,7 @@ class Difference(NamedTuple):
 def find_differences() -> list[Difference]:
     """Return each daily total that is wrong, by customer, type and day.
 
-    It is one statement, so it reads messages and totals as of one moment, also during writes.
+    One statement reads messages and totals from the same snapshot, also during writes.
     """
     connection = connections[DATABASE]
     with connection.cursor() as cursor:

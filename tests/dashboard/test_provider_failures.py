@@ -131,7 +131,7 @@ class TestProviderFailures:
         link = {"Link": '<http://[::1/events?cursor=1>; rel="next"'}
         provider.faults = [None, lambda good: (200, link, "[]")]
 
-        with pytest.raises(RemoteServiceUnavailable, match="a bad next link"):
+        with pytest.raises(RemoteServiceUnavailable, match="an invalid next link"):
             ingest_events(at=clock.now)
 
     def test_provider_clock_in_the_far_future_hides_no_late_event(self, provider, clock):

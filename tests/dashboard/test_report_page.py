@@ -70,16 +70,16 @@ class TestPage:
         _, html = self.page(api, "hotel_id=1&year=2020")
 
         assert "30 booked, 1 cancelled, 29 net (2019: 10, 4, 6)" in html
-        assert "+20 on 2019" in html
-        assert "-3 on 2019" in html
+        assert "+20 compared with 2019" in html
+        assert "-3 compared with 2019" in html
         assert len(re.findall('class="before" x="[0-9.]+" y', html)) == 36
 
     @pytest.mark.parametrize(
         ("first", "words"),
         [
-            (date(2018, 12, 31), "+2 on 2019<"),
-            (date(2019, 1, 1), "-1 on 2019<"),
-            (date(2019, 10, 3), "-1 on 2019, known from 3 Oct<"),
+            (date(2018, 12, 31), "+2 compared with 2019<"),
+            (date(2019, 1, 1), "-1 compared with 2019<"),
+            (date(2019, 10, 3), "-1 compared with 2019 (data from 3 Oct)<"),
         ],
     )
     def test_page_shows_from_when_the_year_before_has_data(self, api, first, words):
@@ -120,7 +120,7 @@ class TestPage:
         response, html = self.page(api, f"hotel_id=1&year={year}&period={period}")
 
         assert response.status_code == 200
-        assert ("Year before" in html, "Year after" in html) == (year == 9999, year == 1)
+        assert ("Previous year" in html, "Next year" in html) == (year == 9999, year == 1)
 
     def test_table_has_the_numbers_of_the_chart(self, api):
         DailyTotalFactory(day=date(2020, 2, 29), bookings=3)
@@ -170,7 +170,7 @@ class TestPage:
         assert f'<a href="?hotel_id=20&amp;{rest}">20</a>' in html
         assert f'<a href="?hotel_id=7&amp;{rest}" aria-current="page">7</a>' in html
         assert f"hotel_id=21&amp;{rest}" not in html
-        assert "and more: type the id" in html
+        assert "and others: type the id" in html
         assert html.count("<option value=") > 30
 
     def test_page_links_to_hotels_years_periods_and_the_other_date_basis(self, api):

@@ -43,9 +43,7 @@ def test_a_flag_that_comes_later_is_not_seen(job_without_row):
     Job.objects.filter(pk=1).update(is_on_hold=True)
     driver.pay(1)
 
-    assert driver.attention_of(1) == [
-        "on hold since going live: adopt_jobs decides whether to text"
-    ]
+    assert driver.attention_of(1) == ["on hold since going live: release the job with adopt_jobs"]
 
 
 def test_a_flag_that_comes_again_is_not_seen(job_without_row):

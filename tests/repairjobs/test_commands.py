@@ -34,7 +34,7 @@ class TestAdoptJobs:
     def test_a_dry_run_only_tells_how_many_jobs_would_be_released(self):
         output = run_command("adopt_jobs", "--text", "--dry-run")
 
-        assert "Would release 21 jobs, texting" in output
+        assert "Would release 21 jobs with an SMS" in output
         assert Job.objects.on_hold().count() == 21
 
     def test_adopt_jobs_needs_a_decision(self):

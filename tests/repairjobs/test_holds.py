@@ -33,7 +33,7 @@ def test_more_than_twenty_jobs_are_on_hold_until_a_person_decides(vonage):
     assert vonage.accepted == []
     assert Job.objects.filter(status="NEW").count() == 21
     assert driver.attention_of(rows[0].job_id) == [
-        "on hold since going live: adopt_jobs decides whether to text"
+        "on hold since going live: release the job with adopt_jobs"
     ]
 
 

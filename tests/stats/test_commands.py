@@ -42,10 +42,13 @@ class TestVerifyStats:
 
         assert has_failed
         assert printed.splitlines() == [
-            "customer 1, type B, 2026-01-31: total 1 and 0.013, messages 1 and 0.012",
-            "customer 2, type A, 2026-01-31: total 0 and 0.000, messages 1 and 0.012",
-            "customer 3, type A, 2026-01-31: total 5 and 0.060, messages 0 and 0.000",
-            "3 differences; --repair corrects them",
+            "customer 1, type B, 2026-01-31: "
+            "stored: 1 messages, amount 0.013; correct: 1 messages, amount 0.012",
+            "customer 2, type A, 2026-01-31: "
+            "stored: 0 messages, amount 0.000; correct: 1 messages, amount 0.012",
+            "customer 3, type A, 2026-01-31: "
+            "stored: 5 messages, amount 0.060; correct: 0 messages, amount 0.000",
+            "3 differences. Use --repair to correct them.",
         ]
         assert repaired.endswith("Repaired 3 totals\n")
         assert run("verify_stats") == ("No difference\n", False)

@@ -117,7 +117,7 @@ class TestPostMessages:
             "/messages", message_json(timestamp=(ahead + timedelta(seconds=1)).isoformat())
         )
         assert late.status_code == 400
-        assert "5 minutes ahead" in late.json["timestamp"][0]
+        assert "5 minutes in the future" in late.json["timestamp"][0]
 
     @pytest.mark.parametrize(
         ("field", "value"),

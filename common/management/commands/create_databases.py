@@ -4,7 +4,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import connections
 
-# Queries that find out whether a server has a database of this name.
+# Queries that check whether a server has a database of this name.
 EXISTS_QUERIES = {
     "postgresql": "SELECT 1 FROM pg_database WHERE datname = %s",
     "mysql": "SELECT 1 FROM information_schema.schemata WHERE schema_name = %s",

@@ -7,8 +7,8 @@ from django.core.management.base import BaseCommand
 
 class Command(BaseCommand):
     help = (
-        "Fill empty databases of the services of this process (SERVICES) with a year of made-up "
-        "data. It runs all seed_… commands."
+        "Fill empty databases of the services of this process (SERVICES) with demo data. The "
+        "command runs all seed_… commands."
     )
 
     def handle(self, **options: Any) -> None:

@@ -3,15 +3,15 @@ const root = document.documentElement;
 root.lang = "en";
 
 const dark = matchMedia("(prefers-color-scheme: dark)");
-const show = () => root.classList.toggle("dark-mode", dark.matches);
-dark.addEventListener("change", show);
-show();
+const applyMode = () => root.classList.toggle("dark-mode", dark.matches);
+dark.addEventListener("change", applyMode);
+applyMode();
 
 const nameOf = (control) =>
   control.closest("tr[data-param-name]")?.dataset.paramName ??
   (control.matches("textarea") ? "Request body" : "Example");
 
-const complete = () => {
+const labelControls = () => {
   for (const control of document.querySelectorAll("#swagger-ui :is(select, textarea, input)")) {
     if (!control.labels?.length && !control.ariaLabel) control.ariaLabel = nameOf(control);
   }
@@ -23,5 +23,5 @@ const complete = () => {
   }
 };
 addEventListener("DOMContentLoaded", () => {
-  new MutationObserver(complete).observe(document.body, { childList: true, subtree: true });
+  new MutationObserver(labelControls).observe(document.body, { childList: true, subtree: true });
 });

@@ -22,14 +22,14 @@ def instant(text: str, *, is_upper_bound: bool) -> datetime:
 
 class Command(BaseCommand):
     help = (
-        "Copy events from the data provider: those reported since the last run or, with --since "
-        "or --until, all events of an interval. Each event is counted once."
+        "Copy the events that the data provider reported since the last run. With --since or "
+        "--until, copy all events of an interval. Each event is counted once."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        first, last = partial(instant, is_upper_bound=False), partial(instant, is_upper_bound=True)
-        parser.add_argument("--since", type=first, help="date or datetime (UTC), included")
-        parser.add_argument("--until", type=last, help="date or datetime (UTC), included")
+        since, until = partial(instant, is_upper_bound=False), partial(instant, is_upper_bound=True)
+        parser.add_argument("--since", type=since, help="date or datetime (UTC), included")
+        parser.add_argument("--until", type=until, help="date or datetime (UTC), included")
 
     def handle(self, *, since: datetime | None, until: datetime | None, **options: Any) -> None:
         if since and until and since > until:

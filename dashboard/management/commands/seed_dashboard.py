@@ -11,8 +11,8 @@ from local.launcher import is_free, temporary_web_server
 class Command(BaseCommand):
     help = (
         "Fill an empty dashboard with the demo events of this machine's data provider. The command "
-        "starts a web process for the time of the copy. If web, worker and beat already run, or "
-        "the provider is on another machine, ingestion copies the events instead."
+        "starts a temporary web process. If web, worker and beat already run, or if the provider "
+        "is on another machine, ingestion copies the events instead."
     )
 
     def handle(self, **options: Any) -> None:

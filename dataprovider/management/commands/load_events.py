@@ -39,10 +39,10 @@ class ParsedLine(NamedTuple):
 
 class Command(BaseCommand):
     help = (
-        "Load events from a CSV file (.csv or .csv.gz), in the sample layout "
-        "(room_reservation_id,night_of_stay,id,status,event_timestamp,hotel_id) or with the API's "
-        "field names. Events that are already stored stay as they are. Invalid lines are reported "
-        "and skipped."
+        "Load events from a CSV file (.csv or .csv.gz). The columns have the names of the sample "
+        "file (room_reservation_id,night_of_stay,id,status,event_timestamp,hotel_id) or of the "
+        "API. Events that are already stored are not changed. Invalid lines are reported and "
+        "skipped."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -59,7 +59,7 @@ class Command(BaseCommand):
                 self.load(text)
         except (OSError, EOFError, csv.Error) as error:
             raise CommandError(
-                f"Cannot read on: {error}. {self.stored} events were loaded before."
+                f"The file cannot be read: {error}. {self.stored} events were loaded before."
             ) from error
         except DatabaseError as error:
             raise CommandError(f"Database error: {error}. Run the command again.") from error
@@ -95,7 +95,7 @@ class Command(BaseCommand):
             self.report_invalid(batch[index].number, str(conflict))
 
     def parse_lines(self, text: TextIO) -> Iterator[ParsedLine]:
-        """Yield the valid lines and report the invalid ones."""
+        """Yield the valid lines and report the invalid lines."""
         csv.field_size_limit(MAX_FIELD_BYTES)
         rows = csv.DictReader(text, restkey="")
         fields_by_column = find_columns(rows.fieldnames or [])
@@ -143,7 +143,7 @@ def find_columns(header: Sequence[str]) -> dict[str, str]:
 
 
 def is_utf8(content: dict[str, str]) -> bool:
-    """Return whether the line was UTF-8. Other bytes have become surrogates."""
+    """Return whether the line is UTF-8. The file object decodes other bytes as surrogates."""
     try:
         "".join(content.values()).encode()
     except UnicodeEncodeError:
@@ -188,9 +188,9 @@ PARSERS: dict[str, Callable[[str], Any]] = {
 
 
 def parse_fast(content: dict[str, str]) -> dict[str, Any] | None:
-    """Return what the serializer would return, in a tenth of the time.
+    """Parse a line ten times as fast as the serializer, with the same result.
 
-    Return None for a line that only the serializer can judge.
+    Return None for a line that needs the serializer.
     """
     try:
         return {name: PARSERS[name](content[name]) for name in API_FIELDS}
@@ -204,6 +204,6 @@ def format_errors(error: ValidationError) -> str:
 
 
 def pause_for_other_writers() -> None:
-    """Let other writers of SQLite in: there is one at a time, and waiting ones poll."""
+    """Pause on SQLite, which allows one writer at a time. Waiting writers poll for their turn."""
     if connections["dataprovider"].vendor == "sqlite":
         time.sleep(PAUSE_SECONDS)

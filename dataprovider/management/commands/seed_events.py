@@ -22,7 +22,7 @@ class Command(BaseCommand):
             "--days",
             type=at_least(1),
             default=DEFAULT_DAYS,
-            help=f"how many days back (default {DEFAULT_DAYS})",
+            help=f"number of days until now (default {DEFAULT_DAYS})",
         )
         parser.add_argument(
             "--seed", type=int, default=1, help="the same seed creates the same events (default 1)"

@@ -13,8 +13,8 @@ from dataprovider.demo.simulator import simulate_guest
 
 class Command(BaseCommand):
     help = (
-        "Let random guests of a hotel book and cancel through POST /events of DATA_PROVIDER_URL. "
-        "Use it only with a service that may contain made-up events."
+        "Simulate guests of a hotel who book and cancel through POST /events of "
+        "DATA_PROVIDER_URL. Use the command only with a service that may contain demo data."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:

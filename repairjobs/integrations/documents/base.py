@@ -1,4 +1,4 @@
-"""What every document database does, and the documents that all of them can hold."""
+"""The interface of the document databases, and a check that they can all store a document."""
 
 import json
 from abc import ABC, abstractmethod
@@ -11,7 +11,7 @@ INT64 = range(-(2**63), 2**63)
 
 
 class DocumentsUnavailable(Exception):
-    """The document database is unavailable. A failed write may have been stored; repeat it."""
+    """The document database is unavailable. A failed write may have been stored. Repeat it."""
 
 
 class DocumentStore(ABC):
@@ -36,7 +36,7 @@ class DocumentStore(ABC):
     def find(
         self, *, status: str | None, attention: bool | None, after: str | None, limit: int
     ) -> list[Document]:
-        """Return the first documents after that ``job_id``, ordered by it as text."""
+        """Return the first documents after the job id ``after``, by ``job_id`` as text."""
 
     @abstractmethod
     def count_attention(self, *, limit: int) -> int:
@@ -44,13 +44,13 @@ class DocumentStore(ABC):
 
     @abstractmethod
     def ping(self) -> None:
-        """Check that the database answers."""
+        """Check that the database responds."""
 
 
 def to_json(document: Document) -> str:
     """Return the document as JSON text.
 
-    :raises ValueError: if JSON cannot express all of it, or MongoDB cannot hold it.
+    :raises ValueError: if JSON or MongoDB cannot represent the document.
     """
     if not isinstance(document.get("job_id"), str):
         raise ValueError("a document needs the job_id of its job, as text")

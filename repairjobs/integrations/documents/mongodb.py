@@ -20,7 +20,7 @@ from repairjobs.integrations.documents.base import (
 
 # Milliseconds, for one call with all its retries.
 CALL_TIMEOUT = 5_000
-# Our own fields of a stored document; they are left out of every answer.
+# Our own fields of a stored document. Queries leave them out.
 INTERNAL = {"_id": False, "_version": False, "_has_attention": False}
 
 INDEXES = [
@@ -46,14 +46,14 @@ os.register_at_fork(after_in_child=_replace_lock)
 
 def _collection(url: str) -> MongoCollection[Document]:
     """Return the collection of this process; a client inherited by a fork would hang."""
-    place = (os.getpid(), url)
+    key = (os.getpid(), url)
     with _lock:
-        if place not in _collections:
-            _collections[place] = _connect(url)
-    if place not in _indexed:
-        _collections[place].create_indexes(INDEXES)
-        _indexed.add(place)
-    return _collections[place]
+        if key not in _collections:
+            _collections[key] = _connect(url)
+    if key not in _indexed:
+        _collections[key].create_indexes(INDEXES)
+        _indexed.add(key)
+    return _collections[key]
 
 
 def _connect(url: str) -> MongoCollection[Document]:
@@ -111,7 +111,7 @@ class MongoDocumentStore(DocumentStore):
             condition["job_status"] = status
         if attention is not None:
             condition["_has_attention"] = attention
-        # Named, because MongoDB may choose to walk through all jobs instead.
+        # Name the index, because MongoDB might otherwise scan all jobs.
         index = [(name, 1) for name in [*condition, "job_id"]]
         if after is not None:
             condition["job_id"] = {"$gt": after}

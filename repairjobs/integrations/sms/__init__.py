@@ -1,4 +1,4 @@
-"""SMS providers. Adding one takes a module here, a line in this registry and its settings."""
+"""SMS providers. To add a provider, write a module here, a line in this registry and settings."""
 
 from collections.abc import Callable, Mapping
 
@@ -10,7 +10,7 @@ from repairjobs.integrations.sms.vonage import VonageSms
 
 # By the names that SMS_BACKEND allows.
 PROVIDERS: dict[str, Callable[[], SmsProvider]] = {"console": ConsoleSms, "vonage": VonageSms}
-# Those that report by webhooks, by the name in their URLs.
+# Providers that send webhooks, by the name in the webhooks' URLs.
 WEBHOOK_PROVIDERS: Mapping[str, Callable[[], WebhookProvider]] = {"vonage": VonageSms}
 
 

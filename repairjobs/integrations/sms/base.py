@@ -1,4 +1,4 @@
-"""What an SMS provider does, in our words."""
+"""The interface of SMS providers, with the terms of this project."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -8,7 +8,7 @@ from repairjobs.models import DeliveryState
 
 
 class SmsRefused(Exception):
-    """The provider refused the SMS, and would refuse it again."""
+    """The provider rejected the SMS, and would reject it again."""
 
 
 class SmsNotSent(Exception):
@@ -40,13 +40,13 @@ class MalformedWebhook(Exception):
 
 
 class Receipt(NamedTuple):
-    """A delivery receipt: what the provider says about an SMS that we sent."""
+    """A delivery receipt: a report of the provider about an SMS that we sent."""
 
     message_uuid: str  # the provider's id of the SMS
-    reference: str  # ours, empty if the provider does not repeat it
-    status: str  # in the provider's words
+    reference: str  # our id of the SMS; empty if the provider does not repeat it
+    status: str  # the provider's own term
     state: DeliveryState | None  # None: the status changes nothing
-    reason: str  # why it failed, or empty
+    reason: str  # of a failure, or empty
 
 
 class InboundMessage(NamedTuple):
@@ -59,7 +59,7 @@ class InboundMessage(NamedTuple):
 
 
 class FieldRule(NamedTuple):
-    """What a field of a webhook's payload must be."""
+    """The rules for a field of a webhook's payload."""
 
     max_length: int
     is_required: bool
@@ -77,7 +77,7 @@ class SmsProvider(Protocol):
         """Send an SMS with at most one request. Return the provider's id of the SMS.
 
         :param to: the number in E.164.
-        :param reference: ours; delivery receipts repeat it.
+        :param reference: our id of the SMS, which delivery receipts repeat.
         :raises SmsRefused: if the SMS was not accepted and never will be.
         :raises SmsNotSent: if the SMS was not accepted this time.
         :raises SmsUnknown: if the SMS may have been accepted.
@@ -102,13 +102,15 @@ class WebhookProvider(Protocol):
         ...
 
     def parse_receipt(self, payload: Mapping[str, Any]) -> Receipt:
-        """
+        """Parse a delivery receipt.
+
         :raises MalformedWebhook:
         """
         ...
 
     def parse_inbound(self, payload: Mapping[str, Any]) -> InboundMessage:
-        """
+        """Parse an SMS from a customer.
+
         :raises MalformedWebhook:
         """
         ...

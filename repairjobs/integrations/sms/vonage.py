@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 MAX_RESPONSE_BYTES = 64 * 1024
 BEFORE_THE_REQUEST = (NewConnectionError, ConnectTimeoutError, ssl.SSLCertVerificationError)
-# No credit, missing or wrong credentials: the SMS can be sent once the account is in order.
+# No credit, missing or wrong credentials. The SMS can be sent after the account is corrected.
 ACCOUNT_PROBLEMS = (401, 402, 403)
 # An older signature may be a replay; one from the future shows a wrong clock.
 MAX_SIGNATURE_AGE = timedelta(minutes=5)
@@ -64,7 +64,7 @@ EXAMPLE_UUID = "aaaaaaaa-bbbb-4ccc-8ddd-0123456789ab"
 
 
 class VonageSms:
-    """Sends SMS by Vonage's Messages API, and understands Vonage's webhooks."""
+    """Sends SMS by Vonage's Messages API, and parses Vonage's webhooks."""
 
     receipt_fields: Mapping[str, FieldRule] = {
         "message_uuid": FieldRule(max_length=64, is_required=True),
@@ -158,7 +158,7 @@ def _build_message(to: str, text: str, reference: str) -> "Sms":
             client_ref=reference,
         )
     except ValidationError as error:
-        fields = ", ".join(sorted({str(each["loc"][0]) for each in error.errors()}))
+        fields = ", ".join(sorted({str(detail["loc"][0]) for detail in error.errors()}))
     raise SmsRefused(f"Vonage's SDK rejected {fields}")
 
 
@@ -273,7 +273,7 @@ class _SinglePostAdapter(HTTPAdapter):
         try:
             return self._send_within_timeout(request, *args, **kwargs)
         finally:
-            # A kept connection that Vonage has just closed would make the next SMS UNKNOWN.
+            # If Vonage closed an open connection, the next SMS on it would become UNKNOWN.
             self.close()
 
     def _send_within_timeout(
@@ -297,7 +297,7 @@ def verify_signature(body: bytes, authorization: str, *, at: datetime) -> dict[s
     """Return the claims of a webhook's signature; ``jti`` identifies the webhook.
 
     :param authorization: the header as it was received.
-    :raises InvalidSignature: if Vonage did not sign this very body within the last minutes.
+    :raises InvalidSignature: if Vonage did not sign exactly this body within the last minutes.
     :raises WebhookSecretMissing: if there is no secret to verify with.
     """
     if not settings.VONAGE_SIGNATURE_SECRET:

@@ -8,8 +8,8 @@ from repairjobs.models import ClientJob
 
 class Command(BaseCommand):
     help = (
-        "Create the client's table in a database that replaces the client's own one: "
-        "CLIENT_DATABASE_URL, or the embedded database. An existing table is not changed."
+        "Create the client's table, if there is no real client: in the database "
+        "CLIENT_DATABASE_URL, or in the embedded database. An existing table is not changed."
     )
 
     def handle(self, **options: Any) -> None:

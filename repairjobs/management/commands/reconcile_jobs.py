@@ -32,7 +32,9 @@ class Command(BaseCommand):
                 sleep(2 * max(settings.COLLECT_SECONDS, settings.FOLLOW_SECONDS))
                 remaining = list(confirmed(remaining))
         except (ClientUnavailable, DocumentsUnavailable) as error:
-            raise CommandError(f"{error} ({len(remaining)} differences until then)") from error
+            raise CommandError(
+                f"{error} ({len(remaining)} differences before this error)"
+            ) from error
         for difference in remaining:
             self.stdout.write(str(difference))
         if remaining:

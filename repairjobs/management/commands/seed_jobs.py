@@ -17,8 +17,8 @@ from repairjobs.services.outbox.runner import run_outbox
 
 class Command(BaseCommand):
     help = (
-        "Simulate a year of repair jobs in the embedded client's table and in our databases, "
-        "without sending SMS, and add some NEW jobs to the table. Does nothing if there are jobs."
+        "Simulate a year of repair jobs in the embedded client's table and in our databases. Then "
+        "add some NEW jobs to the table. No SMS is sent. If there are jobs, nothing is changed."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:

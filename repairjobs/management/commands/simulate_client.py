@@ -12,9 +12,8 @@ from repairjobs.demo import simulator
 
 class Command(BaseCommand):
     help = (
-        "Simulate a repair shop over HTTP, with /client/jobs and /jobs of this machine: customers "
-        "come, and jobs are started, completed and paid. Not allowed if the client or the SMS are "
-        "real."
+        "Simulate a repair shop over HTTP, with /client/jobs and /jobs of this machine: jobs are "
+        "added, started, completed and paid. Not allowed if the client or the SMS are real."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""What a kind of outbox task defines."""
+"""The base class of the kinds of outbox tasks."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -10,11 +10,11 @@ Clock = Callable[[], datetime]
 
 
 class RetryLater(Exception):
-    """The task was not done this time. It is due again after a pause, and used up an attempt."""
+    """The task was not done. This counts as an attempt. The task is due again after a pause."""
 
     def __init__(self, reason: str, *, pause: float | None = None) -> None:
         super().__init__(reason)
-        self.pause = pause  # the shortest one, in seconds
+        self.pause = pause  # minimum seconds until the next attempt
 
 
 class TaskKind:
@@ -23,8 +23,8 @@ class TaskKind:
     name: ClassVar[OutboxKind]
     batch_size: ClassVar[int] = 1
     max_attempts: ClassVar[int] = 12  # then the task becomes a dead letter
-    outages: ClassVar[tuple[type[Exception], ...]] = ()  # use up no attempts, and end the run
-    dead_letter_is_flagged: ClassVar[bool] = True  # on its job
+    outages: ClassVar[tuple[type[Exception], ...]] = ()  # end the run, and cause no dead letters
+    dead_letter_is_flagged: ClassVar[bool] = True  # whether the job gets a flag
 
     def __init__(self, tasks: Sequence[OutboxTask], clock: Clock) -> None:
         self.tasks = tasks

@@ -33,7 +33,7 @@ class DocumentTask(TaskKind):
 
 @atomic_with_retry(using="repairjobs")
 def record_documents_written(claim: UUID | None, versions: Mapping[int, int]) -> None:
-    """Delete the tasks of documents that were stored, or retry them for changed jobs."""
+    """Delete the tasks of stored documents. If a job has changed meanwhile, retry its task."""
     jobs = Job.objects.locked_batch(versions)
     current = [job.pk for job in jobs if job.version == versions[job.pk]]
     tasks = OutboxTask.objects.of_jobs(OutboxKind.DOCUMENT, versions, claim=claim)

@@ -1,4 +1,4 @@
-"""Runs outbox tasks of any kind: claims them, retries them, and ends in dead letters."""
+"""The runner of outbox tasks. It claims tasks, runs them, retries them and makes dead letters."""
 
 import logging
 import random
@@ -14,7 +14,7 @@ from repairjobs.services.workflow import JobEvent, advance
 logger = logging.getLogger(__name__)
 
 RUN_SECONDS = 20.0
-# After an outage the pause is that of this many attempts at most, so about a minute.
+# Outages raise a task's attempts at most to this number. The pause then is about a minute.
 MAX_OUTAGE_ATTEMPTS = 6
 FIRST_PAUSE, MAX_PAUSE = 2.0, 300.0
 
@@ -22,10 +22,10 @@ FIRST_PAUSE, MAX_PAUSE = 2.0, 300.0
 def run_outbox(
     kind: type[TaskKind], *, clock: Clock, has_time_left: HasTimeLeft | None = None
 ) -> int:
-    """Run the tasks of a kind that are due; return how many were tried.
+    """Run the tasks of a kind that are due and return how many were tried.
 
-    A run ends when nothing is due, after an outage, after some seconds, or when ``has_time_left``
-    says so.
+    A run ends when no task is due, after an outage, or when no time is left. The default time is
+    ``RUN_SECONDS``.
     """
     has_time_left = has_time_left or time_limit_of(RUN_SECONDS)
     tried, is_available = 0, True
@@ -58,7 +58,7 @@ def run_batch(kind: type[TaskKind], tasks: Sequence[OutboxTask], clock: Clock) -
 
 @atomic_with_retry(using="repairjobs")
 def retry_task(task: OutboxTask, *, at: datetime) -> bool:
-    """Make a task due now, with all its attempts. Return False if it is done already."""
+    """Make a task due now, with no attempts used. Return False if the task is already done."""
     job = Job.objects.locked(task.job_id)
     is_retried = bool(OutboxTask.objects.row_of(task).retry())
     if is_retried:
@@ -92,7 +92,7 @@ def _reschedule(
     at: datetime,
     min_pause: float | None = None,
 ) -> None:
-    """Make the task due after a pause that grows, or a dead letter after too many attempts."""
+    """Make the task due after a pause. After too many attempts, make it a dead letter."""
     job = Job.objects.locked(task.job_id)
     claimed = OutboxTask.objects.claimed_by(task)
     if task.attempts >= kind.max_attempts:
@@ -109,5 +109,5 @@ def _describe(error: Exception) -> str:
 
 def _pause_after(attempts: int) -> float:
     longest = min(FIRST_PAUSE * 2.0 ** (attempts - 1), MAX_PAUSE)
-    # Random, so that the tasks do not all come back at once.
+    # Random, so that the tasks are not all due at the same time.
     return random.uniform(longest / 2, longest)

@@ -24,7 +24,7 @@ class SmsTask(TaskKind):
             OutboxTask.objects.claimed_by(task).postpone(wait, attempts=task.attempts - 1)
             return
         time.sleep(wait.total_seconds())
-        # Committed before the request leaves: a crash from here on cannot send the SMS twice.
+        # Committed before the request is sent: a crash from here on cannot send the SMS twice.
         attempt = sms_delivery.begin_attempt(task, at=self.clock())
         if attempt is None:
             return

@@ -16,13 +16,13 @@ DEFAULT_COUNT = 20_000
 
 class Command(BaseCommand):
     help = (
-        f"Store {DEFAULT_COUNT} made-up messages of the last year if there are no messages. "
-        "With --messages, always store that many."
+        f"Store {DEFAULT_COUNT} random messages of the last year if there are no messages. "
+        "With --messages, store that number, even if there are messages."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "--messages", type=at_least(0), help="how many to add, also to existing messages"
+            "--messages", type=at_least(0), help="number of messages to add to existing messages"
         )
         parser.add_argument("--seed", type=int, help="the same seed gives the same messages")
 

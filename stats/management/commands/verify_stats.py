@@ -22,9 +22,9 @@ class Command(BaseCommand):
             customer_id, type, day, *_ = difference
             self.stdout.write(
                 f"customer {customer_id}, type {type}, {day}: "
-                f"total {difference.total_messages} and "
-                f"{format_amount(difference.total_thousandths)}, "
-                f"messages {difference.actual_messages} and "
+                f"stored: {difference.total_messages} messages, amount "
+                f"{format_amount(difference.total_thousandths)}; "
+                f"correct: {difference.actual_messages} messages, amount "
                 f"{format_amount(difference.actual_thousandths)}"
             )
             if repair:
@@ -34,4 +34,4 @@ class Command(BaseCommand):
         elif repair:
             self.stdout.write(self.style.SUCCESS(f"Repaired {len(differences)} totals"))
         else:
-            raise CommandError(f"{len(differences)} differences; --repair corrects them")
+            raise CommandError(f"{len(differences)} differences. Use --repair to correct them.")

@@ -53,12 +53,12 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("name", type=parse_name, help="who uses the key, and for what")
+        parser.add_argument("name", type=parse_name, help="the user and the purpose of the key")
         parser.add_argument(
             "--services",
             type=parse_services,
             required=True,
-            help=f"comma-separated services, some of {','.join(settings.KNOWN_SERVICES)}",
+            help=f"comma-separated services, from {','.join(settings.KNOWN_SERVICES)}",
         )
         parser.add_argument(
             "--expires",
