@@ -40,7 +40,7 @@ from tests.servers import (
 from tests.support.repairjobs.mongod import mongo_server_url  # noqa: F401 - a fixture
 
 # All tests share one stack and run in this order: the last tests stop its processes.
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.full]
 
 EVENT = {
     "id": 1,
@@ -211,7 +211,6 @@ def test_a_new_row_of_the_client_is_opened_and_its_customer_gets_an_sms(stack):
     assert stack.output().count("+447700900123") == 1
 
 
-@pytest.mark.full
 def test_every_container_is_healthy(stack):
     for service in ("web", "dataprovider", "worker", "worker-repairjobs", "beat"):
         eventually(lambda: stack.is_healthy(service), f"{service} is healthy")  # noqa: B023
@@ -226,7 +225,6 @@ def test_the_sandbox_is_off_if_the_client_is_on_a_server(stack):
     assert requests.get(stack.url("web", "/client/jobs"), timeout=PATIENCE).status_code == 404
 
 
-@pytest.mark.full
 def test_migrating_again_changes_nothing(stack):
     again = stack.migrate()
 
@@ -275,7 +273,6 @@ class Sender(threading.Thread):
         return response.ok
 
 
-@pytest.mark.full
 def test_a_rolling_restart_loses_no_message_of_a_retrying_sender(stack):
     names = ["web 2", "web 3"]
     senders = [
@@ -304,7 +301,6 @@ def test_a_rolling_restart_loses_no_message_of_a_retrying_sender(stack):
             assert set(sender.errors) <= {"ConnectionError"}, sender.errors
 
 
-@pytest.mark.full
 def test_two_beats_and_two_workers_do_everything_once_while_one_worker_stops(stack):
     job_ids = range(201, 221)
     with (
@@ -322,7 +318,6 @@ def test_two_beats_and_two_workers_do_everything_once_while_one_worker_stops(sta
     assert [stack.output().count(f"+447700900{i}") for i in job_ids] == [1] * len(job_ids)
 
 
-@pytest.mark.full
 @pytest.mark.parametrize("service", ["worker", "dataprovider", "beat"])
 def test_sigterm_stops_a_process_cleanly(stack, service):
     process = stack.processes[service]

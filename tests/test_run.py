@@ -43,6 +43,7 @@ def bookings(env):
     return requests.get(report, timeout=PATIENCE).json()["total"]["bookings"]
 
 
+@pytest.mark.full
 def test_seed_dashboard_ingests_the_seeded_events_without_a_server(env):
     manage(env, "migrate_databases", "--verbosity=0")
     seeded = manage(env, "seed_events", "--days=30").stdout

@@ -38,7 +38,8 @@ WHEN_CLOSING = {
     "after the written document is recorded",
 }
 # Right before and after an SMS leaves: there a mistake sends it twice.
-FEW = ["before the request to Vonage", "after the response of Vonage"]
+# The point where a mistake would send an SMS twice.
+FEW = ["after the response of Vonage"]
 
 PAY = """
 from decimal import Decimal

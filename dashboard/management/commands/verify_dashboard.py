@@ -1,4 +1,4 @@
-import time
+from time import sleep
 from typing import Any
 
 from django.conf import settings
@@ -44,7 +44,7 @@ class Command(BaseCommand):
         for _ in range(ATTEMPTS - 1):
             if not differences:
                 break
-            time.sleep(2 * settings.INGEST_SECONDS)
+            sleep(2 * settings.INGEST_SECONDS)
             hotels = sorted({difference.hotel_id for difference in differences})
             differences = [
                 difference
