@@ -37,7 +37,6 @@ WHEN_CLOSING = {
     "after the write is recorded",
     "after the written document is recorded",
 }
-# Right before and after an SMS leaves: there a mistake sends it twice.
 # The point where a mistake would send an SMS twice.
 FEW = ["after the response of Vonage"]
 
