@@ -1,7 +1,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 # More workers than two cores: some of them wait for processes.
-TEST_WORKERS ?= 3
+TEST_WORKERS ?= 4
 # pytest keeps the modules that it rewrites; otherwise each worker takes seconds to rewrite them.
 PYTEST = env -u PYTHONDONTWRITEBYTECODE $(BIN)/pytest -n $(TEST_WORKERS) --dist loadfile
 

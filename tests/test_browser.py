@@ -209,7 +209,15 @@ class TestPages:
         check_accessibility(page)
 
     @pytest.mark.parametrize(
-        "path", ["/messages", "/events", "/jobs", "/jobs/123", "/transactions", "/client/jobs"]
+        "path",
+        [
+            "/messages",
+            "/jobs/123",
+            *(
+                pytest.param(path, marks=pytest.mark.full)
+                for path in ("/events", "/jobs", "/transactions", "/client/jobs")
+            ),
+        ],
     )
     def test_the_browsable_api_shows_every_list(self, page: Page, check_accessibility: Check, path):
         page.goto(path)

@@ -67,6 +67,8 @@ def test_every_operation_responds_as_documented(label, mode):
 
     @given(case=OPERATIONS[label].as_strategy(generation_mode=mode))
     @settings(
+        # Half of the profile's examples: there are more than fifty operations.
+        max_examples=settings.default.max_examples // 2,
         derandomize=True,
         suppress_health_check=list(HealthCheck),
     )

@@ -394,6 +394,7 @@ class TestMongoDB:
         assert len({id(collection) for collection in collections}) == 1
 
     @pytest.mark.processes
+    @pytest.mark.full
     def test_the_store_recovers_from_a_frozen_a_killed_and_a_restarted_server(self, mongo_url):
         try:
             with running_mongod() as server:
