@@ -34,7 +34,7 @@ from tests.processes import (
     running,
 )
 
-pytestmark = pytest.mark.django_db(databases="__all__")
+pytestmark = [pytest.mark.django_db(databases="__all__"), pytest.mark.engine_independent]
 
 SERVICES = ["stats", "dataprovider", "dashboard", "repairjobs"]
 ROUTES = protected_routes()

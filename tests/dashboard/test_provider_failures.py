@@ -11,7 +11,7 @@ from dashboard.services.ingestion import ingest_events
 from tests.dashboard.counting import expected_totals, stored_totals
 from tests.dashboard.fake_provider import event, parse_instant, respond_with
 
-pytestmark = pytest.mark.django_db(databases=["dashboard"])
+pytestmark = [pytest.mark.django_db(databases=["dashboard"]), pytest.mark.engine_independent]
 
 
 def state():

@@ -97,7 +97,6 @@ def stored_totals(folder: Path):
 @pytest.mark.parametrize(
     "kills",
     [
-        1,
         pytest.param(3, id="3", marks=pytest.mark.full),
         pytest.param(10, id="10", marks=pytest.mark.soak),
     ],

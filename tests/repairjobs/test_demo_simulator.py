@@ -14,6 +14,7 @@ from tests.support.repairjobs import workflow_driver as driver
 pytestmark = [
     pytest.mark.django_db(databases=["repairjobs", "client"]),
     pytest.mark.usefixtures("vonage"),
+    pytest.mark.engine_independent,
 ]
 
 

@@ -37,8 +37,6 @@ WHEN_CLOSING = {
     "after the write is recorded",
     "after the written document is recorded",
 }
-# The point where a mistake would send an SMS twice.
-FEW = ["after the response of Vonage"]
 
 PAY = """
 from decimal import Decimal
@@ -63,11 +61,8 @@ class Databases(EmbeddedDatabases):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs signals as Linux has them")
-@pytest.mark.parametrize(
-    "crash_points",
-    [pytest.param(FEW, id="few"), pytest.param(CRASH_POINTS, id="all", marks=pytest.mark.full)],
-)
-def test_killed_workers_text_no_customer_twice_and_lose_no_job(vonage, tmp_path, crash_points):
+@pytest.mark.full
+def test_killed_workers_text_no_customer_twice_and_lose_no_job(vonage, tmp_path):
     env = environment(
         tmp_path,
         SERVICES="repairjobs",
@@ -81,7 +76,7 @@ def test_killed_workers_text_no_customer_twice_and_lose_no_job(vonage, tmp_path,
     )
     copy_migrated_databases(env)
     databases = Databases(tmp_path)
-    job_ids = range(1, len(crash_points) + 1)
+    job_ids = range(1, len(CRASH_POINTS) + 1)
     celery = [sys.executable, "-m", "celery", "--quiet", "-A", "config"]
     worker = [*celery, "worker", "--pool", "solo", "--queues", "repairjobs"]
     worker += ["--without-gossip", "--without-mingle", "--without-heartbeat"]
@@ -93,7 +88,7 @@ def test_killed_workers_text_no_customer_twice_and_lose_no_job(vonage, tmp_path,
             assert process.returncode == -signal.SIGKILL, point
 
     with running(env, *celery, "beat", "-S", "celery.beat.Scheduler"):
-        for job_id, point in zip(job_ids, crash_points, strict=True):
+        for job_id, point in zip(job_ids, CRASH_POINTS, strict=True):
             databases.add_jobs(job_id)
             run_until_killed(point)
         with running(env, *worker):
@@ -101,7 +96,7 @@ def test_killed_workers_text_no_customer_twice_and_lose_no_job(vonage, tmp_path,
             eventually(lambda: databases.statuses() == all_opened, "all jobs are opened")
         databases.ask("client", "UPDATE Jobs SET Job_status = 'JOB COMPLETED'")
         assert manage(env, "shell", "-c", PAY).returncode == 0
-        for point in crash_points:
+        for point in CRASH_POINTS:
             if point in WHEN_CLOSING:
                 run_until_killed(point)
         with running(env, *worker):

@@ -12,7 +12,7 @@ from tests.common.routes import key_header
 from tests.support.ids import readable
 from tests.support.repairjobs import workflow_driver as driver
 
-pytestmark = pytest.mark.django_db(databases="__all__")
+pytestmark = [pytest.mark.django_db(databases="__all__"), pytest.mark.engine_independent]
 
 # Personal data of the customer, which occurs nowhere else on a page.
 PERSONAL_DATA = [

@@ -5,7 +5,7 @@ from tests.support.ids import readable
 from tests.support.repairjobs import workflow_driver as driver
 from tests.support.repairjobs.vonage_webhooks import inbound_webhook, status_webhook
 
-pytestmark = pytest.mark.django_db(databases="__all__")
+pytestmark = [pytest.mark.django_db(databases="__all__"), pytest.mark.engine_independent]
 
 
 def post(api, webhook, kind="status", **options):
