@@ -1,4 +1,4 @@
-"""The workflow of a job: from OPENED to CLOSED, in whichever order work and payment come."""
+"""The workflow of a job: from OPENED to CLOSED, in any order of work and payment."""
 
 import pytest
 
