@@ -54,6 +54,7 @@ def test_seed_dashboard_ingests_the_seeded_events_without_a_server(env):
     assert processes_with(f"DATA_DIR={env['DATA_DIR']}") == []
 
 
+@pytest.mark.full
 class TestMakeRun:
     def test_a_posted_event_reaches_the_dashboard_and_survives_a_restart(self, env, tmp_path):
         with running(env, sys.executable, "-m", "local") as run:

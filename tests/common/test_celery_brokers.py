@@ -27,9 +27,8 @@ def rabbitmq_url():
     return RABBITMQ_URL
 
 
-@pytest.mark.parametrize(
-    "broker", ["redis_url", pytest.param("rabbitmq_url", marks=pytest.mark.full)]
-)
+@pytest.mark.full
+@pytest.mark.parametrize("broker", ["redis_url", "rabbitmq_url"])
 def test_each_worker_runs_the_scheduled_jobs_of_its_own_queue(broker, request, tmp_path):
     env = environment(
         tmp_path,

@@ -331,7 +331,10 @@ events_of_any_time = st.builds(
     knows_recorded=st.booleans(),
     failing=st.sets(st.integers(0, 40), max_size=6),
 )
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=settings.default.max_examples // 2,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 def test_totals_are_exact_after_any_order_repetition_and_failure(
     batches, page_size, knows_recorded, failing, db_is_empty
 ):

@@ -91,6 +91,7 @@ class TestJob:
         assert len(vonage.accepted) == 2
         assert reconcile.invoke() == {"compared": 1, "different": 0, "out_of_time": False}
 
+    @pytest.mark.full
     def test_the_full_scan_finds_a_new_row_below_the_look_back(self, own_cloud, databases):
         collect, sweep = (
             own_cloud("collect_jobs", "repairjobs"),
