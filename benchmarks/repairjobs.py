@@ -20,7 +20,7 @@ from benchmarks.harness import (
     mariadb,
     median,
     run_python,
-    scratch_stores,
+    scratch_databases,
     serving,
     table,
     times,
@@ -110,7 +110,7 @@ def repair_databases(**settings: str) -> Iterator[Databases]:
         "SMS_PER_SECOND": "1000000",
         "SMS_BACKEND": "console",
     } | settings
-    with scratch_stores("repairjobs", "client", **settings) as databases:
+    with scratch_databases("repairjobs", "client", **settings) as databases:
         run_python("manage.py", "create_client_database", env=databases.env)
         yield databases
 
