@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from common.service import served_services
-from common.time_budget import HasTimeLeft, unlimited
+from common.time_budget import HasTimeLeft, time_limit_of, unlimited
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +37,8 @@ class ScheduledJob:
     run: Callable[..., Counts]
     every: int | None  # seconds between two runs by Celery beat; None: beat does not start it
     expected_errors: tuple[type[Exception], ...] = ()  # outages; the next run is the retry
+    # Seconds after which a run starts no further step; None: it works until everything is done.
+    time_budget: float | None = None
     time_limit: float | None = None  # seconds until Celery kills the process; None: the default
 
 
@@ -56,8 +58,13 @@ def find_job(name: str) -> ScheduledJob:
     raise UnknownJob(name)
 
 
-def run_job(job: ScheduledJob, *, at: datetime, has_time_left: HasTimeLeft = unlimited) -> Counts:
-    """Run the job once and return its counts. Log one line if it did something or failed."""
+def run_job(job: ScheduledJob, *, at: datetime, has_time_left: HasTimeLeft | None = None) -> Counts:
+    """Run the job once and return its counts. Log one line if it did something or failed.
+
+    ``has_time_left`` replaces the job's own time budget.
+    """
+    if has_time_left is None:
+        has_time_left = unlimited if job.time_budget is None else time_limit_of(job.time_budget)
     try:
         counts = job.run(at=at, has_time_left=has_time_left)
     except job.expected_errors as error:

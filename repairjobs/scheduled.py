@@ -17,7 +17,7 @@ from repairjobs.models import Job
 from repairjobs.services import job_import, job_sync, reconciliation
 from repairjobs.services.outbox.base import TaskKind
 from repairjobs.services.outbox.registry import TASK_KINDS
-from repairjobs.services.outbox.runner import run_outbox
+from repairjobs.services.outbox.runner import RUN_SECONDS, run_outbox
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +48,7 @@ def outbox_job(kind: type[TaskKind]) -> ScheduledJob:
         name=f"run_{kind.name}_outbox",
         run=run,
         every=settings.OUTBOX_SECONDS,
+        time_budget=RUN_SECONDS,
         time_limit=settings.OUTBOX_TIME_LIMIT,
     )
 
